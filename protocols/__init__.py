@@ -1,0 +1,39 @@
+"""Wire formats of trackers. The door is `codec(name)`; everything here is pure: bytes in, columns and replies out.
+
+`session.py` says how a protocol meets the server, `columns.py` what it hands over, `errors.py` what can be wrong. Each other
+module is one protocol and exports its `CODEC`.
+"""
+
+from protocols import gt06, osmand, teltonika, wialon
+from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
+from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
+from protocols.session import ANSWER, Codec, Decoded, Frame, Received, Session, Unreadable
+
+__all__ = [
+    "ALARMS",
+    "ALARM_BIT",
+    "ANSWER",
+    "CODECS",
+    "BadFrame",
+    "Codec",
+    "Columns",
+    "Decoded",
+    "Frame",
+    "ProtocolError",
+    "Received",
+    "Session",
+    "UnknownProtocol",
+    "Unreadable",
+    "alarm_names",
+    "codec",
+]
+
+CODECS: tuple[Codec, ...] = (gt06.CODEC, osmand.CODEC, teltonika.CODEC, wialon.CODEC)
+
+
+def codec(name: str) -> Codec:
+    """The codec of that name. Raises UnknownProtocol, which lists the known ones."""
+    for known in CODECS:
+        if known.name == name:
+            return known
+    raise UnknownProtocol(name, tuple(known.name for known in CODECS))

@@ -1,0 +1,85 @@
+"""How a protocol meets the server: sessions cut bytes into frames, codecs turn many frames into columns.
+
+```
+bytes ─ Session.receive ─ Received ┬ reply    written at once (heartbeats)
+                                   ├ login    who claims to be talking: answer with Session.admit
+                                   ├ frames   ─ Codec.decode ─ Decoded.columns ─ commit ─ Frame.ack is written
+                                   └ rejects  dead letters
+```
+Both are pure: no sockets, no clocks, no database. The same bytes give the same frames however they were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from protocols.columns import Columns
+from protocols.errors import BadFrame
+
+ANSWER = "answer"  # the kind of a frame that holds no report: its `ack` only keeps its turn behind earlier ones
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One message, cut out and checked (length, checksum) but not read. Its tracker is the one that logged in last."""
+
+    kind: str  # the protocol's own, such as "location"
+    payload: bytes
+    ack: bytes = b""  # to be written after the commit; empty: the protocol has none
+    context: int = 0  # what the session knows and the payload doesn't say (gt06: the tracker's time zone, seconds east)
+    last: bool = False  # hang up after the ack
+
+
+class Received(msgspec.Struct):
+    """What came of some bytes. When `login` is set, bytes behind it wait inside the session for `admit`."""
+
+    reply: bytes = b""
+    frames: list[Frame] = []
+    login: str | None = None
+    rejects: list[BadFrame] = []
+    close: bool = False  # the rest of the stream can't be read: write the reply, then hang up
+
+
+class Session(Protocol):
+    """One connection, or one datagram. Never raises and never waits, whatever the bytes."""
+
+    def receive(self, data: bytes) -> Received:
+        """Take what was read; keep what is not yet a whole frame. Not to be called while a login waits for `admit`."""
+        ...
+
+    def admit(self, known: bool) -> Received:
+        """Whether the tracker named in the last `login` is one of ours. Answers it and goes on with the bytes behind it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A frame that passed its checksum but can't be read. It becomes a dead letter; as it is kept, it is acknowledged."""
+
+    frame: int  # its place among the frames given to decode
+    reason: str
+    ack: bytes | None = None  # written instead of the frame's own; None: the frame's own
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    columns: Columns
+    unreadable: Sequence[Unreadable] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A protocol as the server sees it."""
+
+    name: str
+    port: int  # as in Traccar
+    transports: tuple[Literal["tcp", "udp"], ...]
+    largest_frame_bytes: int  # a longer one is refused by the session with `close`
+    session: Callable[[], Session]
+    datagram: Callable[[], Session] | None  # for udp, where each datagram is whole; None: tcp only
+    decode: Callable[[Sequence[Frame]], Decoded]  # frames of any kinds and trackers; never raises on their bytes
+    makers: str  # who makes such trackers, for the docs
+    source: str  # the manual or page that the layout was taken from

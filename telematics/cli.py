@@ -1,0 +1,22 @@
+"""`telematics`: one command that puts everything together. Each subcommand lives in `telematics/commands/`."""
+
+import typer
+
+from telematics.commands.decode import decode
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+    help="Fleet telematics and GPS monitoring server.",
+)
+app.command()(decode)
+
+
+@app.callback()
+def main_options() -> None:
+    """Fleet telematics and GPS monitoring server."""
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,1 @@
+"""The commands of `telematics`, a module each; `telematics/cli.py` puts them together."""
