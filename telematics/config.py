@@ -1,0 +1,126 @@
+"""Settings: from `telematics.toml` in the working directory (or the file TELEMATICS_CONFIG names), over it TELEMATICS_… variables.
+
+A nested setting is written `TELEMATICS_LIMITS__IDLE_S=600`. `docs/configuration.md` lists them all; a test compares.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel, extra="forbid", frozen=True):
+    """A table of telematics.toml. A misspelt key is an error, not a silence."""
+
+
+class ListenerSettings(Section):
+    """One protocol's door. `[listeners.gt06]`"""
+
+    enabled: bool = True
+    host: str = Field("", description="Address to listen on; empty: all, IPv4 and IPv6.")
+    port: Port | None = Field(None, description="Port; unset: as in Traccar; 0: any free one.")
+    tls_certificate: Path | None = Field(None, description="PEM file with the certificate chain; TLS is on when set.")
+    tls_key: Path | None = Field(None, description="PEM file with the private key.")
+    proxy_protocol: bool = Field(False, description="Expect a PROXY protocol v1 or v2 header before a connection's first byte.")
+
+
+class LimitSettings(Section):
+    """What one tracker, or one address, may cost. `[limits]`"""
+
+    idle_s: float = Field(1800, gt=0, description="A connection that says nothing for so long is closed.")
+    login_s: float = Field(60, gt=0, description="Time to say who it is.")
+    write_s: float = Field(30, gt=0, description="Time to take what the server has written.")
+    connections: int = Field(50_000, gt=0, description="Open connections in all.")
+    connections_per_address: int = Field(
+        2_000, gt=0, description="Open connections from one address; mobile operators put thousands behind one."
+    )
+    batch_ms: int = Field(50, ge=0, le=1000, description="How long frames gather before they are decoded together.")
+    waiting_frames: int = Field(20_000, gt=0, description="Frames in memory before sockets are no longer read.")
+    waiting_bytes: int = Field(64 * 2**20, gt=0, description="Bytes of frames in memory before sockets are no longer read.")
+    unknown_trackers: int = Field(10_000, gt=0, description="Unknown trackers listed; the one not heard for longest makes room.")
+    dead_letters: int = Field(100_000, gt=0, description="Dead letters kept; the oldest make room.")
+
+
+class SanitySettings(Section):
+    """Which reports are believed. `[sanity]`"""
+
+    future_s: float = Field(3600, ge=0, description="A report further ahead of the server's clock is set aside as a dead letter.")
+    not_before: datetime = Field(datetime(2000, 1, 1, tzinfo=UTC), description="An older report is set aside as a dead letter.")
+    max_speed_kmh: float = Field(400, gt=0, description="A fix that claims more is an outlier.")
+    max_jump_kmh: float = Field(
+        500, gt=0, description="A fix that could be reached from the last one only at a greater speed is an outlier."
+    )
+    min_jump_m: float = Field(1000, ge=0, description="Shorter jumps are never outliers: that is GPS noise.")
+
+
+class MotionSettings(Section):
+    """When a vehicle moves, stands, is too fast or is gone. `[motion]`"""
+
+    start_kmh: float = Field(8, gt=0, description="Moving begins at this speed …")
+    stop_kmh: float = Field(4, ge=0, description="… and ends below this one …")
+    stop_s: float = Field(120, ge=0, description="… when it has lasted so long.")
+    speed_limit_kmh: float | None = Field(
+        None, gt=0, description="Overspeed for devices without a speedLimit of their own; unset: none."
+    )
+    speed_tolerance_kmh: float = Field(3, ge=0, description="Overspeed ends that much below the limit.")
+    offline_s: float = Field(600, gt=0, description="A device that says nothing for so long is offline.")
+
+
+class MapSettings(Section):
+    """What the pages show under the vehicles. `[map]`"""
+
+    style_url: str = Field(
+        "https://tiles.openfreemap.org/styles/liberty", description="MapLibre style; unreachable or empty: the offline base map."
+    )
+    style_url_dark: str = Field("https://tiles.openfreemap.org/styles/dark", description="The same for dark mode.")
+    geocoder_url: str | None = Field(
+        None, description="A Nominatim server's address, such as https://nominatim.example.com; unset: the nearest town, offline."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings; frozen. Raises pydantic's ValidationError, which names the key and what is wrong with it."""
+
+    model_config = SettingsConfigDict(env_prefix="TELEMATICS_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    database_url: str | None = Field(None, description="postgresql://…; unset: an embedded PostgreSQL in data_dir.")
+    data_dir: Path = Field(
+        Path(platformdirs.user_data_dir("telematics")), description="Where the embedded database and keys live."
+    )
+    http_host: str = Field("", description="Address of the pages and API; empty: all.")
+    http_port: Port = Field(8082, description="Port of the pages and API.")
+    public_url: str | None = Field(
+        None, description="How browsers reach the server, such as https://gps.example.com; https makes cookies Secure."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses whose X-Forwarded-… headers are believed, separated by commas."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_json: bool = Field(False, description="One JSON object a line; otherwise for people.")
+    retention_days: int = Field(0, ge=0, description="Positions and events older than this are dropped; 0: never.")
+    snapshot_s: float = Field(5, gt=0, description="How often device states are saved.")
+    listeners: dict[str, ListenerSettings] = Field(default_factory=dict, description="Per protocol, see below.")
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    sanity: SanitySettings = Field(default_factory=SanitySettings)
+    motion: MotionSettings = Field(default_factory=MotionSettings)
+    map: MapSettings = Field(default_factory=MapSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("TELEMATICS_CONFIG", "telematics.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)

@@ -1,0 +1,83 @@
+"""What goes into the store and comes out of it, as the rest of the server holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols import Columns
+
+
+@dataclass(slots=True)
+class Rows:
+    """Positions to be stored: what was decoded, and beside it what the stages found. Parallel arrays."""
+
+    columns: Columns  # `time` has no NaT any more: where nothing was sent it is the time of arrival
+    id: NDArray[np.int64]  # given by the pipeline, rising in the order of commits
+    device_id: NDArray[np.int32]
+    received: NDArray[np.datetime64]  # datetime64[ms]
+    outlier: NDArray[np.bool_]  # the place can't be believed (jump, impossible speed); kept, left out of distances
+    distance_m: NDArray[np.float64]  # from the device's previous good fix in order of time; 0 for late rows until stored
+    late: NDArray[np.bool_]  # not newer than the device's newest report: may be a repeat, and changes its neighbours' distances
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Something happened. (device, time, type, subject) is its key: raised twice, it is stored once."""
+
+    device_id: int
+    time: datetime  # of the fix that made it true, aware UTC
+    type: str  # Traccar's: deviceMoving, ignitionOn, alarm, …
+    subject: str = ""  # what tells two events of one type and time apart: the alarm's name, a geofence's id
+    position_id: int | None = None
+    attributes: dict[str, Any] = {}
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """Bytes that could not be read, or a report that can't be true."""
+
+    received: datetime
+    protocol: str
+    address: str
+    reason: str
+    frame: bytes
+    kind: str = ""  # the frame's kind when it was cut out whole; empty: raw bytes of the stream
+    context: int = 0
+    device_id: int | None = None
+    unique_id: str | None = None
+
+
+class UnknownTracker(msgspec.Struct, frozen=True, gc=False):
+    """Somebody who reports and is not in the list of devices."""
+
+    protocol: str
+    unique_id: str
+    address: str
+    first_heard: datetime
+    last_heard: datetime
+    count: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction stores."""
+
+    rows: Rows
+    events: list[Event] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the store alone could know of a batch."""
+
+    late_new: NDArray[np.int64]  # places in `rows` of late rows that were not stored before
+    late_distance: dict[int, float]  # device id → metres by which late rows changed its total (may be negative)
+    repeats: int  # late rows that were stored already
