@@ -516,7 +516,7 @@ def _number(value: float | str, *, flag: bool) -> float | None:
         if not DECIMAL.fullmatch(value):
             return None
         value = float(value)
-    return float(value) if not flag or value in (0, 1) else None
+    return float(value) if value in (0, 1) or (not flag and abs(value) < 1e15) else None
 
 
 CODEC = Codec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import typer
@@ -114,6 +114,7 @@ def http_request(http: dict[str, Any]) -> bytes:
     target = http.get("path") or "/"
     if http.get("query") and not urlsplit(target).query:
         target += "?" + http["query"]
+    target = quote(target, safe="!#$%&'()*+,-./:;=?@[]_~")  # what a client would have escaped, a record may not have
     headers = {"Host": "telematics", **(http.get("headers") or {}), "Content-Length": str(len(payload))}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"{http.get('method') or 'GET'} {target} HTTP/1.1\r\n{head}\r\n".encode() + payload
