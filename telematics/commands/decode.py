@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import protocols
-from protocols import BadFrame, Codec, Frame, Received, Session
+from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
 
 OWN_WORDS = {"frame"}
 
@@ -80,7 +80,7 @@ class Told(msgspec.Struct):
 def read(codec: Codec, wire: bytes) -> Told:
     """What the codec reads in wire, as a stream or, when that gives nothing, as a datagram."""
     told = _read(codec, codec.session(), wire)
-    if not told.frames and not told.logins and codec.datagram is not None:
+    if not told.logins and codec.datagram is not None and all(frame.kind == ANSWER for frame in told.frames):
         as_datagram = _read(codec, codec.datagram(), wire)
         if as_datagram.frames or as_datagram.logins:
             return as_datagram
