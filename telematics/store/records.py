@@ -28,6 +28,24 @@ class Rows:
     def __len__(self) -> int:
         return len(self.id)
 
+    @classmethod
+    def none(cls) -> Rows:
+        """What a batch of events alone has."""
+        zero = np.zeros(0, "i8")
+        return cls(Columns.empty(), zero, zero.astype("i4"), zero.view("M8[ms]"), zero.astype("?"), zero.astype("f8"), zero.astype("?"))
+
+    def take(self, places: NDArray[np.integer[Any]]) -> Rows:
+        """The rows at those places, in the order given."""
+        return Rows(
+            columns=self.columns.take(places),
+            id=self.id[places],
+            device_id=self.device_id[places],
+            received=self.received[places],
+            outlier=self.outlier[places],
+            distance_m=self.distance_m[places],
+            late=self.late[places],
+        )
+
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """Something happened. (device, time, type, subject) is its key: raised twice, it is stored once."""

@@ -1,0 +1,77 @@
+"""Bringing the state back at start: the snapshot, then the positions that were stored after it.
+
+Positions are the log. After a clean stop there is nothing to do; after a crash the last few seconds are run through the stages
+again. Their events are written once more under the same keys, and so are stored once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from telematics.devices import Devices
+from telematics.pipeline.saving import Days
+from telematics.pipeline.stages import Stages
+from telematics.pipeline.state import FIELDS, ONLINE, State
+from telematics.store import snapshot
+from telematics.store.database import Database
+from telematics.store.records import Batch, Rows
+from telematics.store.writer import Writer
+
+log = structlog.get_logger()
+
+
+async def recover(database: Database, writer: Writer, devices: Devices, state: State, stages: Stages, days: Days) -> int:
+    """Fill the state. Returns the id of the newest position in it."""
+    state.grow(devices.slots)
+    for device in devices:
+        state.device_id[device.slot] = device.id
+        state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
+    async with database.pool.connection() as connection:
+        saved, watermark = await snapshot.load(connection)
+        _place(saved, devices, state)
+        for device_id, metres in (await snapshot.totals(connection)).items():
+            owner = devices.get(device_id)
+            if owner is not None:
+                state.total_m[owner.slot] = metres
+        replayed = 0
+        async for rows in snapshot.positions_since(connection, watermark):
+            watermark = int(rows.id.max())
+            replayed += len(rows)
+            slot = np.array(
+                [-1 if (device := devices.get(device_id)) is None else device.slot for device_id in rows.device_id.tolist()], "i4"
+            )
+            known = np.flatnonzero(slot >= 0)
+            outcome = stages.replay(rows.take(known), slot[known], state["protocol"][slot[known]], state)
+            days.add(outcome)
+            if outcome.events:
+                await writer.commit(Batch(Rows.none(), outcome.events))
+    if replayed:
+        log.info("positions since the last snapshot were run through the stages again", positions=replayed)
+    # Nobody could be heard while the server was down: silence counts from now
+    online = state["status"] == ONLINE
+    state["heard"][online] = np.datetime64("now", "ms")
+    return watermark
+
+
+def _place(saved: dict[str, object], devices: Devices, state: State) -> None:
+    """Put saved fields into the slots of their devices."""
+    device_ids = np.asarray(saved["device_id"])
+    slot = np.array(
+        [-1 if (device := devices.get(device_id)) is None else device.slot for device_id in device_ids.tolist()], "i4"
+    )
+    known = np.flatnonzero(slot >= 0)
+    for name, _, _ in FIELDS:
+        state[name][slot[known]] = np.asarray(saved[name])[known]
+    attributes = saved["attributes"]
+    assert isinstance(attributes, list)
+    for place in known.tolist():
+        state.attributes[slot[place]] = attributes[place]
+
+
+def _slots(device_ids: NDArray[np.int32], devices: Devices) -> NDArray[np.int32]:
+    """-1 for devices that are gone."""
+    return np.array(
+        [-1 if (device := devices.get(device_id)) is None else device.slot for device_id in device_ids.tolist()], "i4"
+    )

@@ -1,0 +1,129 @@
+"""Saving the state: every few seconds the devices that changed, with the batch they are the state of.
+
+A snapshot is copied right after the stages of a batch and written after that batch's commit, so that it is never ahead of the
+positions; what was stored after it is run through the stages again at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from telematics.pipeline.stages import Outcome
+from telematics.pipeline.state import FIELDS, State
+from telematics.store.database import Database
+from telematics.store.errors import StoreBusy
+from telematics.store.snapshot import DayTotals, save
+
+log = structlog.get_logger()
+RETRY_S = 1.0
+
+
+class Days:
+    """Distance and fixes by device and UTC day since the last snapshot."""
+
+    def __init__(self) -> None:
+        self._parts: list[DayTotals] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Count the good rows of a batch; late ones are counted by the store, when it knows which of them are new."""
+        places = np.flatnonzero(outcome.good)
+        if len(places):
+            rows = outcome.rows
+            self._parts.append(
+                _summed(
+                    rows.device_id[places],
+                    rows.columns.time[places].astype("M8[D]"),
+                    rows.distance_m[places],
+                    np.ones(len(places), "i4"),
+                )
+            )
+        if len(self._parts) > 64:  # keep it small between snapshots
+            self._parts = [self._joined()]
+
+    def take(self) -> DayTotals:
+        totals = self._joined()
+        self._parts = []
+        return totals
+
+    def _joined(self) -> DayTotals:
+        parts = self._parts
+        return _summed(
+            np.concatenate([np.zeros(0, "i4"), *(part.device_id for part in parts)]),
+            np.concatenate([np.zeros(0, "M8[D]"), *(part.day for part in parts)]),
+            np.concatenate([np.zeros(0), *(part.distance_m for part in parts)]),
+            np.concatenate([np.zeros(0, "i4"), *(part.fixes for part in parts)]),
+        )
+
+
+def _summed(device_id: NDArray[Any], day: NDArray[Any], distance_m: NDArray[Any], fixes: NDArray[Any]) -> DayTotals:
+    key = device_id.astype("i8") << 32 | day.astype("i8")
+    unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return DayTotals(
+        device_id=device_id[first].astype("i4"),
+        day=day[first],
+        distance_m=np.bincount(inverse, distance_m, len(unique)),
+        fixes=np.bincount(inverse, fixes, len(unique)).astype("i4"),
+    )
+
+
+@dataclass(slots=True)
+class Snapshot:
+    fields: dict[str, Any]
+    days: DayTotals
+    watermark: int
+
+
+class Saver:
+    """At most one snapshot under way; the next is taken when it is saved."""
+
+    def __init__(self, database: Database, state: State, days: Days, every_s: float) -> None:
+        self._database = database
+        self._state = state
+        self._days = days
+        self._every_s = every_s
+        self._next = time.monotonic() + every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def due(self, watermark: int) -> Snapshot | None:
+        """A copy of what changed, when it is time for one. Its batch must be committed before `start`."""
+        if time.monotonic() < self._next or (self._task is not None and not self._task.done()):
+            return None
+        self._next = time.monotonic() + self._every_s
+        return self.copy(watermark)
+
+    def copy(self, watermark: int) -> Snapshot:
+        state = self._state
+        dirty = np.flatnonzero(state.dirty)
+        state.dirty[dirty] = False
+        fields: dict[str, Any] = {name: state[name][dirty] for name, _, _ in FIELDS}
+        fields["device_id"] = state.device_id[dirty]
+        fields["attributes"] = [state.attributes[slot] for slot in dirty.tolist()]
+        return Snapshot(fields, self._days.take(), watermark)
+
+    def start(self, snapshot: Snapshot) -> None:
+        self._task = asyncio.create_task(self.write(snapshot))
+
+    async def write(self, snapshot: Snapshot) -> None:
+        """Until it is saved: day totals are increments, and must neither be lost nor counted twice."""
+        while True:
+            try:
+                async with self._database.pool.connection() as connection:
+                    await save(connection, snapshot.fields, snapshot.days, snapshot.watermark)
+            except StoreBusy as busy:
+                log.warning("snapshot waits", reason=str(busy))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def finish(self, watermark: int) -> None:
+        """Wait for the one under way and save what has changed since, at a clean stop."""
+        if self._task is not None:
+            await self._task
+        await self.write(self.copy(watermark))

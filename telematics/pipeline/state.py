@@ -1,0 +1,179 @@
+"""What the stages remember of each device: one array per field, indexed by the device's slot.
+
+The arrays have the names and types of the table `device_state`, which is their snapshot.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import protocols
+
+StatusName = Literal["unknown", "online", "offline"]
+PROTOCOLS: tuple[str, ...] = tuple(codec.name for codec in protocols.CODECS)  # State.protocol is a place in it
+UNKNOWN, ONLINE, OFFLINE = 0, 1, 2  # State.status
+STATUS_NAMES: tuple[StatusName, ...] = ("unknown", "online", "offline")
+
+FIELDS: tuple[tuple[str, str, Any], ...] = (  # name, dtype, what a device starts with
+    ("heard", "M8[ms]", "NaT"),  # its last word, whatever it was, by the server's clock
+    ("time", "M8[ms]", "NaT"),  # of its newest report; an older one is late
+    ("position_id", "i8", 0),  # of its newest report
+    ("received", "M8[ms]", "NaT"),
+    ("fix_time", "M8[ms]", "NaT"),  # of its newest good fix: valid and no outlier
+    ("latitude", "f8", np.nan),
+    ("longitude", "f8", np.nan),
+    ("altitude_m", "f4", np.nan),
+    ("speed_kmh", "f4", np.nan),
+    ("course_deg", "f4", np.nan),
+    ("accuracy_m", "f4", np.nan),
+    ("valid", "?", False),  # whether the newest report held a good fix
+    ("satellites", "f4", np.nan),  # from here to gsm: the last value that was sent
+    ("ignition", "f4", np.nan),
+    ("motion", "f4", np.nan),
+    ("power_v", "f4", np.nan),
+    ("battery_v", "f4", np.nan),
+    ("battery_percent", "f4", np.nan),
+    ("odometer_m", "f8", np.nan),
+    ("engine_hours_s", "f8", np.nan),
+    ("fuel_l", "f4", np.nan),
+    ("gsm", "f4", np.nan),
+    ("alarms", "i8", 0),  # of the newest report
+    ("protocol", "i2", -1),
+    ("moving", "i2", 0),
+    ("candidate_time", "M8[ms]", "NaT"),  # since when it has been slow; NaT: it isn't
+    ("overspeed", "i2", 0),
+    ("status", "i2", UNKNOWN),
+    ("jumps", "i2", 0),  # outliers in a row that agree with each other
+    ("jump_latitude", "f8", np.nan),  # the last of them
+    ("jump_longitude", "f8", np.nan),
+    ("jump_time", "M8[ms]", "NaT"),
+)
+FIX = ("latitude", "longitude", "altitude_m", "speed_kmh", "course_deg", "accuracy_m")
+TELEMETRY = (
+    "satellites", "ignition", "motion", "power_v", "battery_v", "battery_percent", "odometer_m", "engine_hours_s", "fuel_l",
+    "gsm",
+)  # fmt: skip
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """Where a device is and what it last said. None: never sent."""
+
+    device_id: int
+    position_id: int
+    time: datetime  # of the newest report
+    fix_time: datetime  # of the newest good fix, which the place is from
+    received: datetime
+    valid: bool  # the newest report held a good fix
+    latitude: float
+    longitude: float
+    altitude_m: float | None
+    speed_kmh: float | None
+    course_deg: float | None
+    accuracy_m: float | None
+    satellites: float | None
+    ignition: bool | None
+    motion: bool | None
+    power_v: float | None
+    battery_v: float | None
+    battery_percent: float | None
+    odometer_m: float | None  # the tracker's own
+    engine_hours_s: float | None
+    fuel_l: float | None
+    gsm: float | None
+    alarms: int  # a bit per name in protocols.ALARMS, of the newest report
+    total_m: float  # the distance we have counted
+    moving: bool
+    protocol: str
+    attributes: dict[str, Any]
+
+
+class State:
+    """Grows as devices are added; a slot's arrays are never reused for another device."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.capacity = 0
+        self.fields: dict[str, NDArray[Any]] = {}
+        self.device_id = np.zeros(0, "i4")
+        self.total_m = np.zeros(0, "f8")  # the sum of device_days and what is not yet in it
+        self.speed_limit_kmh = np.zeros(0, "f4")  # from the registry, not part of the snapshot
+        self.attributes: list[bytes | None] = []
+        self.dirty = np.zeros(0, "?")  # changed since the last snapshot
+        self.grow(capacity)
+
+    def grow(self, slots: int) -> None:
+        """Make room for that many slots."""
+        if slots <= self.capacity:
+            return
+        capacity = max(slots, self.capacity * 2)
+        for name, kind, start in FIELDS:
+            self.fields[name] = _longer(self.fields.get(name, np.zeros(0, kind)), capacity, start)
+        self.device_id = _longer(self.device_id, capacity, 0)
+        self.total_m = _longer(self.total_m, capacity, 0.0)
+        self.speed_limit_kmh = _longer(self.speed_limit_kmh, capacity, np.nan)
+        self.dirty = _longer(self.dirty, capacity, False)
+        self.attributes += [None] * (capacity - self.capacity)
+        self.capacity = capacity
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.fields[name]
+
+    def forget(self, slot: int) -> None:
+        """As if the device had never been heard."""
+        for name, _, start in FIELDS:
+            self.fields[name][slot] = start
+        self.attributes[slot] = None
+        self.total_m[slot] = 0
+        self.dirty[slot] = False
+        self.device_id[slot] = 0
+
+    def latest(self, slot: int) -> Latest | None:
+        """None when the device has never had a good fix."""
+        fields = self.fields
+        if np.isnan(fields["latitude"][slot]):
+            return None
+        numbers = {name: _number(fields[name][slot]) for name in (*FIX, *TELEMETRY)}
+        ignition, motion = numbers.pop("ignition"), numbers.pop("motion")
+        latitude, longitude = numbers.pop("latitude"), numbers.pop("longitude")
+        assert latitude is not None
+        assert longitude is not None
+        protocol = int(fields["protocol"][slot])
+        attributes = self.attributes[slot]
+        return Latest(
+            device_id=int(self.device_id[slot]),
+            position_id=int(fields["position_id"][slot]),
+            time=instant(fields["time"][slot]),
+            fix_time=instant(fields["fix_time"][slot]),
+            received=instant(fields["received"][slot]),
+            valid=bool(fields["valid"][slot]),
+            latitude=latitude,
+            longitude=longitude,
+            ignition=None if ignition is None else ignition > 0,
+            motion=None if motion is None else motion > 0,
+            alarms=int(fields["alarms"][slot]),
+            total_m=float(self.total_m[slot]),
+            moving=bool(fields["moving"][slot]),
+            protocol=PROTOCOLS[protocol] if 0 <= protocol < len(PROTOCOLS) else "",
+            attributes=msgspec.json.decode(attributes) if attributes else {},
+            **numbers,
+        )
+
+
+def instant(time: np.datetime64) -> datetime:
+    """An aware datetime; time must not be NaT."""
+    return datetime.fromtimestamp(int(time.astype("M8[ms]").astype("i8")) / 1000, UTC)
+
+
+def _number(value: np.floating[Any]) -> float | None:
+    """The shortest decimal that says the same: 12.6, not 12.600000381."""
+    return float(str(value)) if value == value else None
+
+
+def _longer(array: NDArray[Any], capacity: int, start: object) -> NDArray[Any]:
+    longer = np.full(capacity, start, array.dtype)
+    longer[: len(array)] = array
+    return longer

@@ -1,0 +1,215 @@
+"""The loop of the pipeline: take a batch, decode, run the stages, commit, acknowledge, tell whoever looks.
+
+While one batch is being committed the next is decoded and run through the stages, so that the database and this process work at
+the same time; there are never more than these two. A batch that the database can't take now is tried again until it can: nothing
+is acknowledged meanwhile, the intake fills, and sockets are no longer read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from telematics.config import Settings
+from telematics.devices import Devices
+from telematics.ingest.batch import Entry, Intake
+from telematics.ingest.batch import dead_letter as reject_letter
+from telematics.live import Bus
+from telematics.pipeline.decoding import Intaken, decode, refusals
+from telematics.pipeline.metrics import PipelineMetrics
+from telematics.pipeline.saving import Days, Saver
+from telematics.pipeline.stages import Outcome, Refused, Stages
+from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
+from telematics.store.database import Database
+from telematics.store.errors import StoreBusy
+from telematics.store.records import Batch, Event, Rows
+from telematics.store.writer import Writer
+
+log = structlog.get_logger()
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # between tries of a commit; the last one for as long as it takes
+TICK_S = 1.0  # how often silence is looked at
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch on its way to the database and back."""
+
+    entries: list[Entry]
+    taken: Intaken
+    outcome: Outcome
+    batch: Batch
+    changed: list[int] = field(default_factory=list)  # device ids whose status changed
+
+
+class Worker:
+    def __init__(
+        self, settings: Settings, database: Database, writer: Writer, intake: Intake, devices: Devices, state: State, bus: Bus
+    ) -> None:
+        self._limits = settings.limits
+        self._offline = np.timedelta64(int(settings.motion.offline_s * 1000), "ms")
+        self._database = database
+        self._writer = writer
+        self._intake = intake
+        self._devices = devices
+        self._state = state
+        self._bus = bus
+        self.stages = Stages(settings.sanity, settings.motion)
+        self.days = Days()
+        self.saver = Saver(database, state, self.days, every_s=settings.snapshot_s)
+        self.metrics = PipelineMetrics()
+        self.trouble: str | None = None  # why the database takes nothing now
+        self.last_commit = time.monotonic()
+        self.watermark = 0  # id of the newest position in the state
+        self._next_id, self._last_id = 1, 0  # ids left in the block: none
+        self._stopping = False
+        self._commit: asyncio.Task[None] | None = None
+        self._next_tick = 0.0
+
+    async def run(self) -> None:
+        """Until `stop`; then what was taken is committed and acknowledged, and the state saved."""
+        while not self._stopping:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._intake.wait()
+            except TimeoutError:
+                pass
+            else:
+                if not self._intake.full:
+                    await asyncio.sleep(self._limits.batch_ms / 1000)
+            work = await self._prepare()
+            await self._committed()
+            snapshot = self.saver.due(self.watermark)
+            if work is not None:
+                self._commit = asyncio.create_task(self._store(work))
+            if snapshot is not None:
+                await self._committed()  # a snapshot must not be ahead of what is stored
+                self.saver.start(snapshot)
+        await self._committed()
+        await self.saver.finish(self.watermark)
+
+    def stop(self) -> None:
+        """Take no more batches."""
+        self._stopping = True
+
+    async def _committed(self) -> None:
+        if self._commit is not None:
+            await self._commit
+            self._commit = None
+
+    async def _prepare(self) -> Work | None:
+        """The next batch, through the stages. None when there is nothing to store."""
+        entries, rejects, heard = self._intake.take()
+        started = time.perf_counter()
+        taken = decode(entries)
+        count = len(taken.reports.slot)
+        if count > self._last_id - self._next_id + 1:
+            self._next_id, self._last_id = await self._ids(count)
+        outcome = self._staged(taken, entries)
+        if len(outcome.rows):
+            self._next_id += len(outcome.rows)
+            self.watermark = self._next_id - 1
+        self.days.add(outcome)
+        events, changed = self._statuses(heard | {entry.device.slot for entry in entries if entry.device is not None})
+        dead_letters = (
+            [reject_letter(reject) for reject in rejects] + taken.dead_letters + refusals(taken, entries, outcome.refused)
+        )
+        self.metrics.staged(entries, taken, outcome, len(dead_letters), time.perf_counter() - started)
+        if not (entries or events or dead_letters):
+            return None
+        return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters), changed)
+
+    def _staged(self, taken: Intaken, entries: list[Entry]) -> Outcome:
+        """The stages never fail; should they, the batch is kept as dead letters, and the next one goes on."""
+        try:
+            return self.stages.run(taken.reports, self._state, self._next_id)
+        except Exception as error:
+            log.exception("the stages failed; the batch is set aside", frames=len(taken.frames))
+            nothing = Outcome(Rows.none(), np.zeros(0, "i4"))
+            nothing.refused = [
+                Refused(frame, slot, f"the stages failed: {error!r}")
+                for frame, slot in zip(taken.reports.columns.frame.tolist(), taken.reports.slot.tolist(), strict=True)
+            ]
+            return nothing
+
+    async def _ids(self, count: int) -> tuple[int, int]:
+        """First and last of a new block of ids, however long it takes."""
+        tries = 0
+        while True:
+            try:
+                return await self._writer.next_ids(count)
+            except StoreBusy as busy:
+                await self._wait(busy, tries)
+                tries += 1
+
+    async def _store(self, work: Work) -> None:
+        started, tries = time.perf_counter(), 0
+        batch = work.batch
+        while len(batch.rows) or batch.events or batch.dead_letters:
+            try:
+                committed = await self._writer.commit(batch)
+            except StoreBusy as busy:
+                await self._wait(busy, tries)
+                tries += 1
+                continue
+            for device_id, metres in committed.late_distance.items():
+                device = self._devices.get(device_id)
+                if device is not None:
+                    self._state.total_m[device.slot] += metres
+            self.metrics.repeats += committed.repeats
+            break
+        self.trouble = None
+        self.last_commit = time.monotonic()
+        self.metrics.committed(len(batch.rows), time.perf_counter() - started)
+        self._acknowledge(work)
+        if len(self._bus):
+            current = work.outcome.rows.device_id[~work.outcome.rows.late]
+            self._bus.publish(positions=np.unique(current).tolist(), devices=work.changed, events=batch.events)
+
+    async def _wait(self, busy: StoreBusy, tries: int) -> None:
+        """The database is down or slow: say so, help it up if it is ours, and wait a little."""
+        if self.trouble is None:
+            log.warning("the database takes nothing; trackers wait", reason=str(busy))
+        self.trouble = str(busy)
+        await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+        try:
+            await self._database.revive()
+        except StoreBusy as still:
+            self.trouble = str(still)
+
+    def _acknowledge(self, work: Work) -> None:
+        place, acks = 0, work.taken.acks
+        now = time.time()
+        for source, _, frames, arrived in work.entries:
+            if len(frames) == 1 and not acks:
+                ack, last = frames[0].ack, frames[0].last
+            else:
+                ack = b"".join(acks.get(place + i, frame.ack) for i, frame in enumerate(frames))
+                last = any(frame.last for frame in frames)
+            place += len(frames)
+            if ack or last:
+                source.acknowledge(ack, last)
+            self.metrics.acknowledged(now - arrived, len(frames))
+
+    def _statuses(self, heard: set[int]) -> tuple[list[Event], list[int]]:
+        """Who came online with what was just heard, and, once a second, who has been silent for too long."""
+        state, changes = self._state, list[tuple[str, int]]()
+        now = np.datetime64(int(time.time() * 1000), "ms")
+        if heard:
+            slots = np.fromiter(heard, "i4", len(heard))
+            state["heard"][slots] = now
+            state.dirty[slots] = True
+            for slot in slots[state["status"][slots] != ONLINE].tolist():
+                state["status"][slot] = ONLINE
+                changes.append(("deviceOnline", slot))
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + TICK_S
+            for slot in np.flatnonzero((state["status"] == ONLINE) & (now - state["heard"] > self._offline)).tolist():
+                state["status"][slot] = OFFLINE
+                state.dirty[slot] = True
+                changes.append(("deviceOffline", slot))
+        told = [(name, int(state.device_id[slot])) for name, slot in changes if state.device_id[slot]]  # 0: removed meanwhile
+        return [Event(device_id, instant(now), name) for name, device_id in told], [device_id for _, device_id in told]

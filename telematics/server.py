@@ -1,0 +1,230 @@
+"""The server without its pages: listeners, pipeline and store, put together and taken apart in the right order.
+
+`async with Server(settings) as server:` runs it. `dashboards.create_app(server)` puts the pages and the API on top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from importlib.metadata import version
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+import numpy as np
+import prometheus_client
+import structlog
+
+from telematics.config import Settings
+from telematics.devices import Device, Devices
+from telematics.ingest.batch import Intake
+from telematics.ingest.listeners import Listeners
+from telematics.ingest.metrics import IngestMetrics
+from telematics.live import Bus
+from telematics.pipeline.recovery import recover
+from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName, instant
+from telematics.pipeline.worker import Worker
+from telematics.store.database import Database, open_database
+from telematics.store.devices import load_devices
+from telematics.store.errors import StoreBusy
+from telematics.store.maintenance import Maintenance
+from telematics.store.unknown import save_unknown
+from telematics.store.writer import Writer
+
+log = structlog.get_logger()
+UNKNOWN_SAVED_S = 2.0
+RELISTEN_S = 1.0
+STOP_S = 10.0  # for a commit under way when the server is told to stop
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Whether a device is heard. `position_id` is of its newest report."""
+
+    status: StatusName
+    heard: datetime | None
+    position_id: int | None
+    moving: bool
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: Literal["ok", "degraded", "down"]  # degraded: trackers wait; down: the database takes nothing
+    reason: str | None
+    version: str
+    database: str  # "embedded" or "external"
+    edition: str
+    uptime_s: float
+    connections: int
+    waiting_frames: int
+    last_commit_age_s: float
+    devices: int
+
+
+class Server:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.devices = Devices()
+        self.bus = Bus()
+        self.state = State()
+        self.intake = Intake(settings.limits, self.devices)
+        self.database: Database
+        self.worker: Worker
+        self.listeners: Listeners
+        self.failed = asyncio.Event()  # a part has died: stop, and let whoever supervises start again
+        self._started = time.monotonic()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Everything up: the database, the state, the pipeline, then the doors. Raises StoreError or IngestError."""
+        async with AsyncExitStack() as stack:
+            self.database = await stack.enter_async_context(open_database(self.settings))
+            writer = await stack.enter_async_context(Writer(self.database, self.settings))
+            await self._load_devices(None)
+            self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
+            watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
+            self.worker.watermark = watermark
+            counts = IngestMetrics()
+            self.listeners = Listeners(self.settings, self.intake, counts)
+            for collector in (self.worker.metrics, counts):
+                prometheus_client.REGISTRY.register(collector)
+                stack.callback(prometheus_client.REGISTRY.unregister, collector)
+            stack.push_async_callback(self._stop)
+            self._tasks = [
+                asyncio.create_task(self.worker.run(), name="pipeline"),
+                asyncio.create_task(self._follow_devices(), name="device changes"),
+                asyncio.create_task(self._save_unknown(), name="unknown trackers"),
+                asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
+            ]
+            for task in self._tasks:
+                task.add_done_callback(self._watch)
+            await self.listeners.start()
+            self._stack = stack.pop_all()
+        # What is alive now lives as long as the server: the collector needn't look at it again
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        log.info("listening", **self.listeners.ports)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    async def _stop(self) -> None:
+        """Stop reading, finish the commit under way and acknowledge it, save the state, hang up."""
+        await self.listeners.quiet()
+        self.worker.stop()
+        pipeline, *others = self._tasks
+        for task in others:
+            task.cancel()
+        await asyncio.wait([pipeline], timeout=STOP_S)
+        if not pipeline.done():
+            log.warning("the database did not take the last batch in time; its trackers will send it again")
+            pipeline.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.listeners.stop()
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """Without one of its tasks the server is no server: better to stop loudly and be started again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("stopped working", task=task.get_name(), exc_info=error)
+            self.failed.set()
+
+    def latest(self, device_ids: Iterable[int]) -> list[Latest]:
+        """Where devices are and what they last said; those that never had a place are left out."""
+        found = []
+        for device_id in device_ids:
+            device = self.devices.get(device_id)
+            latest = None if device is None else self.state.latest(device.slot)
+            if latest is not None:
+                found.append(latest)
+        return found
+
+    def status(self, device_id: int) -> Status:
+        device = self.devices.get(device_id)
+        if device is None:
+            return Status("unknown", None, None, moving=False)
+        slot, state = device.slot, self.state
+        heard, position_id = state["heard"][slot], int(state["position_id"][slot])
+        return Status(
+            status=STATUS_NAMES[state["status"][slot]],
+            heard=None if np.isnat(heard) else instant(heard),
+            position_id=position_id or None,
+            moving=bool(state["moving"][slot]),
+        )
+
+    def health(self) -> Health:
+        trouble = self.worker.trouble
+        return Health(
+            status="down" if trouble else "degraded" if self.intake.full else "ok",
+            reason=trouble or ("more arrives than can be stored; trackers wait" if self.intake.full else None),
+            version=version("telematics"),
+            database="embedded" if self.database.embedded else "external",
+            edition=self.database.edition,
+            uptime_s=round(time.monotonic() - self._started, 1),
+            connections=self.listeners.connections,
+            waiting_frames=self.intake.waiting_frames,
+            last_commit_age_s=round(time.monotonic() - self.worker.last_commit, 1),
+            devices=len(self.devices),
+        )
+
+    async def refresh_device(self, device_id: int) -> None:
+        """Take over what the table says of a device: added, edited, disabled or gone."""
+        await self._load_devices([device_id])
+
+    async def _load_devices(self, device_ids: list[int] | None) -> None:
+        async with self.database.pool.connection() as connection:
+            found = await load_devices(connection, device_ids)
+        for device in found:
+            self._put(device)
+        known = {device.id for device in found}
+        for gone in [device.id for device in self.devices] if device_ids is None else device_ids:
+            if gone not in known:
+                self._remove(gone)
+
+    def _put(self, device: Device) -> None:
+        old = self.devices.get(device.id)
+        self.devices.put([device])
+        device = self.devices.get(device.id) or device
+        self.state.grow(self.devices.slots)
+        self.state.device_id[device.slot] = device.id
+        self.state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
+        if old is not None and (device.disabled or old.unique_id != device.unique_id):
+            self.listeners.drop(device.id)
+        if old != device:
+            self.bus.publish(devices=[device.id])
+
+    def _remove(self, device_id: int) -> None:
+        device = self.devices.get(device_id)
+        if device is not None:
+            self.bus.publish(devices=[device_id])
+            self.devices.remove(device_id)
+            self.state.forget(device.slot)
+            self.listeners.drop(device_id)
+
+    async def _follow_devices(self) -> None:
+        """Hear of every change of the table, whoever makes it."""
+        while True:
+            try:
+                async with await self.database.connect() as connection:
+                    await connection.execute("LISTEN devices")
+                    await self._load_devices(None)  # what changed while nobody listened
+                    async for notify in connection.notifies():
+                        await self._load_devices([int(notify.payload)])
+            except StoreBusy:
+                await asyncio.sleep(RELISTEN_S)
+
+    async def _save_unknown(self) -> None:
+        while True:
+            await asyncio.sleep(UNKNOWN_SAVED_S)
+            unknown = self.intake.take_unknown()
+            try:
+                if unknown:
+                    async with self.database.pool.connection() as connection:
+                        await save_unknown(connection, unknown, self.settings.limits.unknown_trackers)
+            except StoreBusy as busy:
+                log.debug("unknown trackers not saved", reason=str(busy))
