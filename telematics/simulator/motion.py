@@ -1,9 +1,9 @@
 """How a vehicle gets along a way: limits, turns, lights and its engine make a speed profile that can be asked for any moment.
 
 A way is cut into straight pieces. For each end of a piece there is a highest speed (sharp bend, junction, red light); going
-forward with the acceleration and backward with the braking makes these speeds possible; within a piece the vehicle then speeds up,
-rolls and brakes. All that is known once the way is known, so a `Trip` answers "where at second 1234?" by one bisection, which makes
-an hour of history as cheap as a second of the present.
+forward with the acceleration and backward with the braking makes these speeds possible; within a piece the vehicle then
+speeds up, rolls and brakes. All that is known once the way is known, so a `Trip` answers "where at second 1234?" by one
+bisection, which makes an hour of history as cheap as a second of the present.
 """
 
 from __future__ import annotations

@@ -110,8 +110,7 @@ def kazakhstan() -> Roads:
 
 def _lines(text: str) -> Iterator[_Line]:
     city = ""
-    for entry in text.replace("
-    ", " ").splitlines():
+    for entry in text.replace("\n    ", " ").splitlines():
         if entry.startswith("["):
             city = entry.strip("[]")
         elif entry and not entry.startswith("#"):
