@@ -1,0 +1,283 @@
+"""Whoever talks to us: what their session says is done here, and nowhere else.
+
+All of it runs once per packet, 100,000 times a second when it has to; `Tracker.data_received` itself costs about 1 µs beside
+what its session and the intake cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from math import inf
+from typing import TYPE_CHECKING
+
+import structlog
+
+from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
+from telematics.ingest.crowd import Crowd, Cutoffs, plain, printable
+from telematics.ingest.metrics import Counts
+
+if TYPE_CHECKING:
+    from telematics.devices import Device
+    from telematics.ingest.batch import Intake
+
+log = structlog.get_logger()
+
+WRITE_HIGH_BYTES = 32 * 1024  # not taken by the peer: thousands of acks. Past it we stop reading him, so that no more are earned
+LAST = Frame(kind=ANSWER, payload=b"", last=True)  # keeps its turn behind everything handed over before, then hangs up
+
+NOT_WRITTEN, NO_LOGIN, IDLE = "does not take what is written", "no login in time", "idle"
+BEFORE_LOGIN, STRANGER = "before login", "unknown tracker"
+
+
+class Speaker(ABC):
+    """Somebody who sends us bytes, by connection or datagram: a `batch.Source`."""
+
+    __slots__ = ("address", "codec", "counts", "device", "handed_over", "intake", "session", "stranger")
+
+    def __init__(self, codec: Codec, session: Session, intake: Intake, counts: Counts) -> None:
+        self.codec = codec
+        self.session = session
+        self.intake = intake
+        self.counts = counts
+        self.address = ""  # printable, with the port
+        self.device: Device | None = None  # who logged in last
+        self.stranger = False  # who logged in last is none of ours
+        self.handed_over = False  # something of his is, or was, in the pipeline
+
+    def hear(self, data: bytes) -> None:
+        """Some bytes, cut as the network cut them."""
+        self.counts.bytes_in += len(data)
+        try:
+            received = self.session.receive(data)
+            while (unique_id := self._obey(received)) is not None:
+                received = self._log_in(unique_id)
+        except Exception:  # sessions don't raise; should one, its tracker pays for it, and not all those of the port
+            log.exception("session failed", protocol=self.codec.name, address=self.address, data=data[:256].hex())
+            self.counts.refuse("connection", "session failed")
+            self.hang_up()
+
+    def _obey(self, received: Received) -> str | None:
+        """Do what the session says. The login that waits for `admit`, if there is one."""
+        if received.reply:
+            self.write(received.reply)
+        if received.frames:
+            self._hand_over(received.frames)
+        elif received.reply and self.device is not None:
+            self.intake.heard(self.device)  # a heartbeat: answered already, but it shows that the tracker is there
+        if received.rejects:
+            self.counts.refuse("frame", "unreadable", len(received.rejects))
+            self.intake.reject(self, received.rejects)
+        if received.close:
+            self.finish()
+            return None
+        return received.login
+
+    def _hand_over(self, frames: list[Frame]) -> None:
+        if self.device is None:
+            frames = self._answers(frames)
+            if not frames:
+                return
+        self.counts.frames += len(frames)
+        self.handed_over = True
+        self.intake.add(self, frames)
+
+    def _answers(self, frames: list[Frame]) -> list[Frame]:
+        """What may go on from somebody we don't know: answers, which hold no report and only keep their turn.
+
+        A stranger's reports are dropped, as he is on the list of unknown trackers; those of somebody who never said who he is
+        become dead letters."""
+        reports = [frame for frame in frames if frame.kind != ANSWER]
+        if reports:
+            self.counts.refuse("frame", STRANGER if self.stranger else BEFORE_LOGIN, len(reports))
+            if not self.stranger:
+                self.intake.reject(self, [BadFrame(BEFORE_LOGIN, frame.payload) for frame in reports])
+        return [frame for frame in frames if frame.kind == ANSWER]
+
+    def _log_in(self, unique_id: str) -> Received:
+        device = self.intake.lookup(self.codec.name, unique_id, self.address)
+        self.name(device)
+        return self.session.admit(device is not None)
+
+    def name(self, device: Device | None) -> None:
+        """Who it is that talks from here on; None: nobody of ours."""
+        self.device, self.stranger = device, device is None
+        if device is None:
+            self.counts.refuse("login", STRANGER)
+        else:
+            self.counts.logins += 1
+
+    @abstractmethod
+    def acknowledge(self, ack: bytes, last: bool) -> None:
+        """What the tracker was waiting for: its frames are stored. Called once per batch; last: hang up after it."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """To the tracker, now."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """No more bytes are wanted: hang up behind the acknowledgements that are still to come."""
+
+    @abstractmethod
+    def hang_up(self) -> None:
+        """As soon as what was written has left."""
+
+
+class Tracker(Speaker, asyncio.Protocol):
+    """One connection: the only place where a tracker's bytes meet a socket.
+
+    It comes in by `arrive` (is there room?), `come_from` (room for his address?) and `begin`: at once for a plain listener, by
+    and by when an `entrance.Entrance` has to read a PROXY header or to shake hands first.
+    """
+
+    __slots__ = ("_ending", "_entered", "_heard_s", "_nameless_s", "_stuck_s", "crowd", "gone", "origin", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, codec: Codec, intake: Intake, counts: Counts, crowd: Crowd) -> None:
+        super().__init__(codec, codec.session(), intake, counts)
+        self.crowd = crowd
+        self.origin = ""  # the network that `crowd` counts it for; empty: none yet
+        self.gone = False  # hung up on, or lost: nothing can be written any more
+        self._entered = False
+        self._ending = False
+        self._heard_s = crowd.listening_s
+        self._nameless_s = crowd.listening_s  # since when we don't know who it is; inf: we do
+        self._stuck_s = inf  # since when what is written isn't taken, or an end is waited for; inf: all is well
+
+    # its coming
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self.arrive(transport) and self.come_from(peer(transport)):
+            self.begin(transport)
+
+    def arrive(self, transport: asyncio.Transport) -> bool:
+        """Whether there is room for one more. It is refused otherwise."""
+        self.transport = transport
+        return self._refused(self.crowd.enter(self))
+
+    def come_from(self, address: tuple[str, int]) -> bool:
+        """Whether there is room for one more from there. It is refused otherwise."""
+        host, port = address
+        self.address = printable(host, port)
+        return self._refused(self.crowd.seat(self, host))
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """From here on it is talked with over this transport, which calls our `data_received`."""
+        transport.set_write_buffer_limits(WRITE_HIGH_BYTES)
+        self.transport = transport
+        self._entered = True
+        if self.crowd.paused:
+            self.settle()
+            asyncio.get_running_loop().call_soon(self.settle)  # uvloop starts to read after connection_made, whatever that said
+
+    def _refused(self, reason: str | None) -> bool:
+        if reason is not None:
+            self.counts.refuse("connection", reason)
+            self.gone = True
+            self.transport.abort()
+        return reason is None
+
+    # its talk
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_s = self.crowd.listening_s
+        if not self._ending:
+            self.hear(data)
+
+    def acknowledge(self, ack: bytes, last: bool) -> None:
+        if ack:
+            self.write(ack)
+        if last:
+            self.hang_up()
+
+    def write(self, data: bytes) -> None:
+        if not self.gone:
+            self.counts.bytes_out += len(data)
+            self.transport.write(data)
+
+    def name(self, device: Device | None) -> None:
+        if (device is None) != (self.device is None):
+            self._nameless_s = self.crowd.listening_s if device is None else inf
+        super().name(device)
+
+    # its waiting
+
+    def settle(self) -> None:
+        """Read it, unless the intake is full, it doesn't read us, or its end has begun."""
+        if self._entered and not self.gone:
+            if self.crowd.paused or self._stuck_s != inf:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        if self._stuck_s == inf:
+            self._stuck_s = self.crowd.now_s
+            self.settle()
+
+    def resume_writing(self) -> None:
+        if not self._ending:
+            self._stuck_s = inf
+            self.settle()
+
+    def overdue(self, cutoffs: Cutoffs) -> str | None:
+        """Why it has had its time, if it has."""
+        if self._stuck_s < cutoffs.write_s:
+            return NOT_WRITTEN
+        if self._nameless_s < cutoffs.login_s:
+            return NO_LOGIN
+        if self._heard_s < cutoffs.idle_s:
+            return IDLE
+        return None
+
+    # its end
+
+    def eof_received(self) -> bool:
+        """It will say no more, but may want to hear what it is owed (over TLS, that can't be)."""
+        self.finish()
+        return not self.gone and self.transport.get_extra_info("sslcontext") is None
+
+    def finish(self) -> None:
+        if not self.handed_over:
+            self.hang_up()
+        elif not self._ending:
+            self._begin_end()
+            self.settle()
+            self.intake.add(self, [LAST])
+
+    def hang_up(self) -> None:
+        if not self.gone:
+            self._begin_end()
+            self.gone = True
+            self.transport.close()
+
+    def _begin_end(self) -> None:
+        """The end has its time too: what `write_s` allows."""
+        self._ending = True
+        self._stuck_s = min(self._stuck_s, self.crowd.now_s)
+        self._nameless_s = self._heard_s = inf
+
+    def end(self, reason: str) -> None:
+        """It is overdue."""
+        self.counts.refuse("connection", reason)
+        if reason == NOT_WRITTEN:
+            self._stuck_s = inf
+            self.gone = True
+            self.transport.abort()
+        else:
+            self.hang_up()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone = True
+        self.crowd.leave(self)
+
+
+def peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    """Who is at the other end."""
+    address = transport.get_extra_info("peername")
+    if not address:  # it has hung up already
+        return "unknown", 0
+    return plain(address[0]), address[1]
