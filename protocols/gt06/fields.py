@@ -46,6 +46,11 @@ def status_words(status: int) -> dict[str, Any]:
     return {"status": status, "charge": bool(status & 0x04), "blocked": bool(status & 0x80)}
 
 
+def upload_words(event: int, archive: int) -> dict[str, Any]:
+    """Why a location was sent, unless because its interval was over, and whether it comes from memory."""
+    return ({"event": event} if event else {}) | ({"archive": True} if archive else {})
+
+
 STATUS_JSON: tuple[bytes, ...] = tuple(msgspec.json.encode(status_words(status)) for status in range(256))
 
 
@@ -125,12 +130,8 @@ class Report:
     def attributes(self) -> bytes | None:
         """Cells and access points are kept where they are all that tells the place, as Traccar's `network`."""
         if (self.cells or self.wifi) and "latitude" not in self.numbers:
-            network: dict[str, Any] = {"radioType": "gsm", "considerIp": False}
-            if self.cells:
-                network["cellTowers"] = self.cells
-            if self.wifi:
-                network["wifiAccessPoints"] = self.wifi
-            self.more["network"] = network
+            network = {"cellTowers": self.cells, "wifiAccessPoints": self.wifi}
+            self.more["network"] = {name: seen for name, seen in network.items() if seen}
         return msgspec.json.encode(self.more) if self.more else None
 
 
@@ -192,9 +193,7 @@ def point(report: Report, latitude: int, longitude: int, flags: int) -> None:
         report.numbers["ignition"] = bool(flags & IGNITION)
 
 
-def cell(
-    r: Reader, report: Report, *, area: int = 2, tower: int = 3, wide: bool = False, signal: int = 0
-) -> None:
+def cell(r: Reader, report: Report, *, area: int = 2, tower: int = 3, wide: bool = False, signal: int = 0) -> None:
     """One cell; area, tower and signal are the widths of their fields in bytes, wide that of the network code."""
     mcc = r.u16()
     mnc = r.u16() if wide or mcc & 0x8000 else r.u8()

@@ -23,6 +23,7 @@ from protocols.gt06.fields import (
     point,
     status,
     unix_ms,
+    upload_words,
 )
 
 ReadKind = Callable[[Reader, Report, int], None]
@@ -65,11 +66,7 @@ def location(r: Reader, report: Report, zone_s: int) -> None:
 def upload(r: Reader, report: Report) -> None:
     if r.left in (3, 7):
         report.numbers["ignition"] = r.u8() > 0
-        event, archive = r.u8(), r.u8()
-        if event:
-            report.more["event"] = event
-        if archive:
-            report.more["archive"] = True
+        report.more |= upload_words(r.u8(), r.u8())
     if r.left == 4:
         report.numbers["odometer_m"] = r.u32()
 
@@ -84,7 +81,7 @@ def location_modules(r: Reader, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report)
     report.numbers["ignition"] = r.u8() > 0
-    report.more |= {"event": r.u8(), "archive": r.u8() > 0}
+    report.more |= upload_words(r.u8(), r.u8())
     while r.left >= 3:
         number, module = r.u16(), Reader(r.take(r.u8()))
         if number == 0x27:
@@ -105,10 +102,7 @@ def location_with_imei(r: Reader, report: Report, zone_s: int) -> None:
 def location_4g(r: Reader, report: Report, zone_s: int) -> None:
     """0x38: why it was sent, whether again, and a cell of any generation."""
     place(r, report, zone_s)
-    event, archive = r.u8(), r.u8()
-    report.more["event"] = event
-    if archive:
-        report.more["archive"] = True
+    report.more |= upload_words(r.u8(), r.u8())
     typed_cell(r, report)
 
 
@@ -223,11 +217,7 @@ def sl4x_location(r: Reader, report: Report, zone_s: int) -> None:
     wide_tower = r.data[r.at + 6 : r.at + 10] == bytes(4)
     cell(r, report, wide=True, tower=8 if wide_tower else 4)
     report.numbers["ignition"] = r.u8() > 0
-    event, archive = r.u8(), r.u8()
-    if event:
-        report.more["event"] = event
-    if archive:
-        report.more["archive"] = True
+    report.more |= upload_words(r.u8(), r.u8())
     if r.left == 6:
         report.numbers["odometer_m"] = r.u32()
     report.numbers["altitude_m"] = r.signed(2)
@@ -308,7 +298,7 @@ def obd6_status(r: Reader, report: Report, zone_s: int) -> None:
     report.numbers |= {"satellites": (signal >> 10 & 0x1F) + (signal >> 5 & 0x1F), "gsm": signal & 0x1F}
     report.alarm(ALARM_CODES.get(r.u8()))
     r.u8()  # language
-    battery(r, report)
+    report.numbers["battery_percent"] = r.u8()
     mode = r.u8()
     report.numbers["power_v"] = r.u16() / 100
     r.take(3)  # reserved, working time
@@ -392,11 +382,12 @@ def alarm_with_altitude(r: Reader, report: Report, zone_s: int) -> None:
 
 def skip_cell(r: Reader, status_bytes: int) -> None:
     """The cell before a status. Its length byte counts itself in most trackers, not in all, and may be 0 before a row of
-    zeros; so the end of the frame decides where the status starts, unless bytes that we don't know stand there."""
+    zeros; so the end of the frame decides where the status starts, unless it leaves room for bytes that we don't know."""
     length = r.u8()
     start = len(r.data) - status_bytes
-    if length in (0, start - r.at, start - r.at + 1):
-        r.take(start - r.at)
+    cell_bytes = start - r.at
+    if length == 0 or length >= cell_bytes:
+        r.take(cell_bytes)
     else:
         r.take(length - 1)
 
@@ -418,7 +409,9 @@ def camera_alarm(r: Reader, report: Report, zone_s: int) -> None:
             latitude, longitude = r.u32(), r.u32()
             point(report, latitude, longitude, r.u16())
     event = r.u8()
-    report.more |= {"event": event, "eventData": r.u16()}
+    report.more["event"] = event
+    if r.left >= 2:
+        report.more["eventData"] = r.u16()
     report.alarm(("general" if short else "sos") if event == 1 else CAMERA_ALARMS.get(event))
     if files := text(r.rest()):
         report.more["eventFiles"] = files
@@ -894,6 +887,13 @@ def picture(r: Reader, report: Report, zone_s: int) -> None:
 
 
 READERS: dict[str, ReadKind] = {
+    "0x10": place_only,  # these seven come here only when they are shorter than any manual says
+    "0x11": place_only,
+    "0x12": place_only,
+    "0x22": place_only,
+    "0x2d": place_only,
+    "0x31": place_only,
+    "0xa0": place_only,
     "0x13": plain_status,
     "0x15": command_result,
     "0x16": alarm,

@@ -27,6 +27,7 @@ from protocols.gt06.fields import (
     Report,
     no_such_date,
     off_the_earth,
+    upload_words,
 )
 from protocols.session import Decoded, Frame, Unreadable
 
@@ -75,6 +76,14 @@ class Group(NamedTuple):
     payloads: list[bytes]
     zones_s: list[int]
 
+    def some(self, which: list[int]) -> Group:
+        """Those of the frames, counted within the group."""
+        return Group(
+            [self.places[place] for place in which],
+            [self.payloads[place] for place in which],
+            [self.zones_s[place] for place in which],
+        )
+
 
 def decode(frames: Sequence[Frame]) -> Decoded:
     """Frames of any kinds and trackers; rows come in the order of their frames."""
@@ -122,9 +131,7 @@ def layout(kind: str, size: int, wide: bool) -> np.dtype[Any]:
 
 def _sized(fields: list[Any]) -> list[Any]:
     """Fields without empty ones; ("name", "V", 3) becomes three bytes that nobody reads."""
-    return [
-        (field[0], f"V{field[2]}") if field[1] == "V" else field for field in fields if field[1] != "V" or field[2] > 0
-    ]
+    return [(field[0], f"V{field[2]}") if field[1] == "V" else field for field in fields if field[1] != "V" or field[2] > 0]
 
 
 def _read_locations(kind: str, size: int, group: Group, unreadable: list[Unreadable]) -> list[Columns]:
@@ -138,8 +145,7 @@ def _read_locations(kind: str, size: int, group: Group, unreadable: list[Unreada
     for width in (False, True):
         some = [place for place, is_wide in enumerate(wide) if is_wide is width]
         if some:
-            part = Group(*([column[place] for place in some] for column in group))
-            parts.append(_read_places(layout(kind, size, width), part, unreadable))
+            parts.append(_read_places(layout(kind, size, width), group.some(some), unreadable))
     return parts
 
 
@@ -156,7 +162,7 @@ def _read_places(wire_layout: np.dtype[Any], group: Group, unreadable: list[Unre
     names = wire_layout.names or ()
     if "ignition" in names:
         ignition = wire["ignition"] > 0
-        attributes = _upload_attributes(wire["event"], wire["archive"], "0x22")
+        attributes = _upload_attributes(wire["event"], wire["archive"])
     if "odometer_m" in names:
         more["odometer_m"] = wire["odometer_m"]
     columns = Columns.of(
@@ -192,15 +198,13 @@ def instants(dates: NDArray[np.uint8], zones_s: NDArray[np.int64]) -> tuple[NDAr
     return (seconds * 1000).astype("M8[ms]"), is_date
 
 
-def _upload_json() -> tuple[bytes | None, ...]:
-    words = ({**({"event": event} if event else {}), **({"archive": True} if old else {})} for old in (0, 1) for event in range(256))
-    return tuple(msgspec.json.encode(word) if word else None for word in words)
+# By event, then by event again for archived ones. Most are event 0, "the interval is over", which needs no word.
+UPLOAD_JSON: tuple[bytes | None, ...] = tuple(
+    msgspec.json.encode(words) if (words := upload_words(event, archive)) else None for archive in (0, 1) for event in range(256)
+)
 
 
-UPLOAD_JSON = _upload_json()  # by event, then by event again for archived ones. Nearly all are event 0, "the interval is over": no word
-
-
-def _upload_attributes(event: NDArray[np.uint8], archive: NDArray[np.uint8], _: str) -> list[bytes | None] | None:
+def _upload_attributes(event: NDArray[np.uint8], archive: NDArray[np.uint8]) -> list[bytes | None] | None:
     codes = event + (archive > 0) * np.uint16(256)
     return [UPLOAD_JSON[code] for code in codes.tolist()] if codes.any() else None
 

@@ -28,9 +28,13 @@ MOST_WIFI = 16  # a smaller number in the place of the length is a count of acce
 ADDRESS_RESPONSE = 0x97
 NO_ADDRESS = b"NA&&NA&&0##"
 
+BARE_PLACE, BARE_PLACE_BYTES = 0x10, 18  # some 0x10 count their content alone, and have neither serial nor checksum
+
 UNANSWERED = frozenset((0x34, 0x35, 0x80, 0x81, 0x82, 0x94))  # short frames that the manuals give no reply to
 ANSWERED_LONG = frozenset((0x32, 0x33))  # long frames whose reply is long, too (AZ735)
-ANSWERED_SHORT = frozenset((0x13, 0x16, 0x21, 0x26, 0x27, 0x36, 0x39, 0x70, 0xA0, 0xA4, 0xF1, 0xF2))  # long frames with a short reply
+ANSWERED_SHORT = frozenset(
+    (0x13, 0x16, 0x21, 0x26, 0x27, 0x36, 0x39, 0x70, 0xA0, 0xA4, 0xF1, 0xF2)
+)  # long frames with a short reply
 
 
 def utc_now() -> datetime:
@@ -78,7 +82,7 @@ LONG_KINDS: tuple[Kind, ...] = tuple(_long(number) for number in range(256))
 class Cut(NamedTuple):
     """Where a frame lies in the bytes, as offsets."""
 
-    kinds: tuple[Kind, ...] | None  # None: Wi-Fi, which has neither serial nor checksum
+    kinds: tuple[Kind, ...] | None  # None: a frame that has neither serial nor checksum
     body: int  # its number
     stop: int  # its 0D0A
 
@@ -135,7 +139,7 @@ class Stream:
                 continue
             self._stray = 0
             if kinds is None:
-                self._wifi(data, at, stop, received)
+                received.frames.append(self._bare(data, at, stop))
             elif crc_x25(data[at + 2 : stop - 2]) != int.from_bytes(data[stop - 2 : stop], "big"):
                 received.rejects.append(BadFrame("the checksum is wrong", data[at : stop + 2]))
             else:
@@ -163,6 +167,8 @@ class Stream:
             length, body = data[at + 2], at + 3
             if length <= MOST_WIFI and data[body] in WIFI_KINDS:
                 return self._cut_wifi(data, at, end)
+            if length == BARE_PLACE_BYTES and data[body] == BARE_PLACE:
+                return self._whole(None, data, at, body, body + 1 + length, end)
             kinds = SHORT_KINDS
         elif marker == b"yy":
             length, body = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
@@ -172,6 +178,9 @@ class Stream:
         stop = body + length
         if length < 5 or stop + 2 - at > LARGEST_FRAME_BYTES:
             return Cut(None, at, -1)  # the bytes of a frame that is too long count as stray, and soon close the connection
+        return self._whole(kinds, data, at, body, stop, end)
+
+    def _whole(self, kinds: tuple[Kind, ...] | None, data: bytes, at: int, body: int, stop: int, end: int) -> Cut | None:
         if stop + 2 > end:
             self._need = stop + 2 - at
             return None
@@ -182,11 +191,7 @@ class Stream:
         if cells_at >= end:
             self._need = cells_at + 1 - at
             return None
-        stop = cells_at + 4 + 5 * data[cells_at]
-        if stop + 2 > end:
-            self._need = stop + 2 - at
-            return None
-        return Cut(None, at + 3, stop if data[stop : stop + 2] == STOP else -1)
+        return self._whole(None, data, at, at + 3, cells_at + 4 + 5 * data[cells_at], end)
 
     def _skip(self, data: bytes, at: int, received: Received) -> int:
         """The next place where a frame may start. One reject tells of all stray bytes up to the next whole frame."""
@@ -205,9 +210,7 @@ class Stream:
             self._log_in(content, serial, received)
         elif number == TIME_REQUEST:
             now = self._now().astimezone(UTC)
-            received.reply += reply(
-                number, serial, bytes((now.year % 100, now.month, now.day, now.hour, now.minute, now.second))
-            )
+            received.reply += reply(number, serial, bytes((now.year % 100, now.month, now.day, now.hour, now.minute, now.second)))
         elif number == ADDRESS_REQUEST:
             received.reply += long_reply(ADDRESS_RESPONSE, serial, bytes((len(NO_ADDRESS), 0, 0, 0, 0)) + NO_ADDRESS)
         else:
@@ -225,10 +228,12 @@ class Stream:
         self._login_reply = reply(LOGIN, serial)
         received.login = imei
 
-    def _wifi(self, data: bytes, at: int, stop: int, received: Received) -> None:
-        time = data[at + 4 : at + 10]
-        answer = b"xx\x00" + data[at + 3 : at + 4] + time + STOP
-        received.frames.append(Frame("wifi", data[at + 2 : at + 3] + data[at + 4 : stop], answer, self._zone_s))
+    def _bare(self, data: bytes, at: int, stop: int) -> Frame:
+        """A frame of an old clone. Wi-Fi has its number of access points in front, where others have their length."""
+        if data[at + 3] == BARE_PLACE:
+            return Frame(SHORT_KINDS[BARE_PLACE].name, data[at + 4 : stop], b"", self._zone_s)
+        answer = b"xx\x00" + data[at + 3 : at + 10] + STOP
+        return Frame("wifi", data[at + 2 : at + 3] + data[at + 4 : stop], answer, self._zone_s)
 
     def _close(self) -> Received:
         self._closed = True
