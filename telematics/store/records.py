@@ -32,7 +32,9 @@ class Rows:
     def none(cls) -> Rows:
         """What a batch of events alone has."""
         zero = np.zeros(0, "i8")
-        return cls(Columns.empty(), zero, zero.astype("i4"), zero.view("M8[ms]"), zero.astype("?"), zero.astype("f8"), zero.astype("?"))
+        return cls(
+            Columns.empty(), zero, zero.astype("i4"), zero.view("M8[ms]"), zero.astype("?"), zero.astype("f8"), zero.astype("?")
+        )
 
     def take(self, places: NDArray[np.integer[Any]]) -> Rows:
         """The rows at those places, in the order given."""

@@ -104,13 +104,20 @@ CREATE TABLE device_state (
     jump_longitude float8,
     jump_time timestamptz,
     attributes jsonb
-);
+) WITH (fillfactor = 60); -- each row is rewritten every few seconds: room on its page spares the index
 
 CREATE TABLE snapshot (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     position_id bigint NOT NULL -- every position up to this id is in device_state
 );
 INSERT INTO snapshot (position_id) VALUES (0);
+
+-- The mark of the batch that was committed last: after a connection is lost at its commit, this tells whether it went through.
+CREATE TABLE last_batch (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    mark uuid
+) WITH (fillfactor = 10);
+INSERT INTO last_batch (mark) VALUES (NULL);
 
 CREATE SEQUENCE position_ids AS bigint INCREMENT 100000 START 100000; -- a block of ids a call: (n - 100000, n]
 
