@@ -1,7 +1,56 @@
 # The same commands for you, pre-commit and CI. `make` lists them.
-PYTHON ?= python3
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+BIN := .venv/bin
+WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
+.PHONY: help demo serve test check fault bench format clean
 
 help: ## List what make can do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(BIN)/.installed ## Start the server with a simulated fleet on an embedded database
+	@exec $(BIN)/telematics demo
+
+serve: $(BIN)/.installed ## Start the server for real, with telematics.toml and TELEMATICS_… settings
+	@exec $(BIN)/telematics serve
+
+test: $(BIN)/.developer ## Run the tests, on an embedded PostgreSQL or the one in TELEMATICS_TEST_DATABASE_URL
+	$(BIN)/pytest -q -m "not fault"
+
+check: $(BIN)/.developer ## Formatting, lint, types, import contracts and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(MAKE) test
+
+fault: $(BIN)/.developer ## Kill the server and the database under load, again and again (minutes)
+	$(BIN)/pytest -q -m fault
+
+bench: $(BIN)/.developer ## Measure acknowledged positions a second against raw COPY (minutes)
+	$(BIN)/python -m bench
+
+format: $(BIN)/.developer ## Put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove what make has made, but no data
+	rm -rf .venv build dist dashboards/static/dist dashboards/web/node_modules
+
+$(BIN)/.python:
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name yours with: make PYTHON=/path/to/python3 …"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Setting up, once; takes about a minute …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@touch $@
+
+$(BIN)/.installed: $(BIN)/.python pyproject.toml hatch_build.py $(WEB)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(BIN)/.developer: $(BIN)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
