@@ -93,6 +93,8 @@ class Layout:
 
     dtype: np.dtype[Any]
     fixed: NDArray[np.uint8]  # 255 where the byte is a count or an id, 0 where it is a value
+    mask: int  # the same as one big number, and what is to be found there
+    found: int
     values: tuple[Value, ...]
     template: str  # of the attributes: a %-format for `written`, and one more for the elements of any size
     written: tuple[Value, ...]  # those of `values` that the template writes
@@ -223,33 +225,45 @@ def _walk(payload: bytes) -> list[Record]:
 
 def _walk_as(shape: Shape, payload: bytes) -> list[Record]:
     count, end = payload[1], len(payload) - 1
-    records, at = [], 2
-    for number in range(1, count + 1):
-        start, at, key = at, at + shape.head_bytes, b""
-        for size in shape.sizes:
-            many = int.from_bytes(payload[at : at + shape.count_bytes], "big")
-            step, first = shape.id_bytes + size, at + shape.count_bytes
-            at = first + many * step
-            if at > end:
-                raise CantRead(f"record {number} of {count} is cut")
-            key += bytes((many >> 8, many & 255)) + payload[first:at:step]
-            if shape.id_bytes == 2:
-                key += payload[first + 1 : at : step]
-        extra = ""
-        layout = _layout(shape, key)
-        if shape.any_size:
-            many = int.from_bytes(payload[at : at + 2], "big")
-            at += 2
-            if many:
-                extra, at = _any_size(payload, at, many, end)
+    records: list[Record] = []
+    at = 2
+    for _ in range(count):
+        record, at = (records and _same_again(records, payload, at)) or _find(shape, payload, at)
         if at > end:
-            raise CantRead(f"record {number} of {count} is cut")
-        records.append(Record(layout, start, extra))
+            raise CantRead(f"record {len(records) + 1} of {count} is cut")
+        records.append(record)
     if at != end:
         raise CantRead(f"{end - at} bytes behind the {count} records")
     if payload[end] != count:
         raise CantRead(f"{count} records in front, {payload[end]} behind")
     return records
+
+
+def _same_again(records: list[Record], payload: bytes, at: int) -> tuple[Record, int] | None:
+    """The record there, when its layout is that of the one before or of the first: quicker to see than to find."""
+    for layout in (records[-1].layout, records[0].layout):
+        after = at + layout.size
+        if int.from_bytes(payload[at:after], "big") & layout.mask == layout.found:
+            return Record(layout, at, ""), after
+    return None
+
+
+def _find(shape: Shape, payload: bytes, start: int) -> tuple[Record, int]:
+    """The record that starts there and where it ends, which may be behind the end of the payload."""
+    at, end, key = start + shape.head_bytes, len(payload) - 1, b""
+    for size in shape.sizes:
+        first, step = at + shape.count_bytes, shape.id_bytes + size
+        many = int.from_bytes(payload[at:first], "big")
+        at = first + many * step
+        if at > end:
+            raise CantRead(f"the record at byte {start} is cut")
+        key += bytes((many >> 8, many & 255)) + payload[first:at:step]
+        if shape.id_bytes == 2:
+            key += payload[first + 1 : at : step]
+    layout = _layout(shape, key)
+    many = int.from_bytes(payload[at : at + 2], "big") if shape.any_size else 0
+    extra, at = _any_size(payload, at + 2 * shape.any_size, many, end) if many else ("", at + 2 * shape.any_size)
+    return Record(layout, start, extra), at
 
 
 def _any_size(payload: bytes, at: int, many: int, end: int) -> tuple[str, int]:
@@ -269,7 +283,7 @@ def _layout(shape: Shape, key: bytes) -> Layout:
     fields: list[tuple[str, Any]] = [*GPS_ELEMENT, ("event", ">u2" if shape.id_bytes == 2 else "u1")]
     fields += [("generation", "u1")] if shape.generation else []
     fields += [("elements", f"V{shape.count_bytes}")]
-    fixed = bytearray(shape.head_bytes)
+    fixed, found = bytearray(shape.head_bytes), bytearray(shape.head_bytes)
     values: list[Value] = []
     at = 0
     for size in shape.sizes:
@@ -279,21 +293,32 @@ def _layout(shape: Shape, key: bytes) -> Layout:
             raise CantRead("more elements than any tracker has")
         fields.append((f"n{size}", f"V{shape.count_bytes}"))
         fixed += b"\xff" * shape.count_bytes
+        found += many.to_bytes(shape.count_bytes, "big")
         for place in range(many):
             number = ids[place] << 8 | ids[many + place] if shape.id_bytes == 2 else ids[place]
-            found, name = element(number, size), f"{size}.{place}"
-            fields += [(f"id {name}", f"V{shape.id_bytes}"), (name, _wire_type(size, signed=found.signed))]
+            what, name = element(number, size), f"{size}.{place}"
+            fields += [(f"id {name}", f"V{shape.id_bytes}"), (name, _wire_type(size, signed=what.signed))]
             fixed += b"\xff" * shape.id_bytes + bytes(size)
-            values.append(Value(name, size, found))
+            found += number.to_bytes(shape.id_bytes, "big") + bytes(size)
+            values.append(Value(name, size, what))
     if shape.any_size:
         fields.append(("nx", "V2"))
         fixed += b"\xff\xff"
+        found += b"\0\0"
     written = {"priority": Value("priority", 1, Element("priority")), "event": Value("event", 2, Element("event"))}
     if shape.generation:
         written["generationType"] = Value("generation", 1, Element("generationType"))
     written |= {value.element.name: value for value in values if value.element.name}  # an id that comes twice counts once
     template = "{" + ",".join(_member(value) for value in written.values()).replace(",%s", "%s") + "%s}"
-    return Layout(np.dtype(fields), np.frombuffer(bytes(fixed), np.uint8), tuple(values), template, tuple(written.values()))
+    return Layout(
+        dtype=np.dtype(fields),
+        fixed=np.frombuffer(bytes(fixed), np.uint8),
+        mask=int.from_bytes(fixed, "big"),
+        found=int.from_bytes(found, "big"),
+        values=tuple(values),
+        template=template,
+        written=tuple(written.values()),
+    )
 
 
 def _wire_type(size: int, *, signed: bool) -> str:
