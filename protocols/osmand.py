@@ -16,8 +16,8 @@ JSON    {"device_id": …, "location": {…}}, or a list of either; sent by Trac
                          below 0 in speed, heading and accuracy: not known
         battery          level 0 to 1, below 0: not known; is_charging
         is_moving, odometer (metres), event, mock, activity.type, geofence, alarm, extras (any names, as in the query)
-Answer  200 when stored, 404 when nobody has such a tracker, 400 and a line of text that says what to put right,
-        405, 413, 431 when it is not such a request at all; in the order of the requests
+Answer  200 when stored, 404 when nobody has such a tracker, 400 and a line of text that says what to put right (no id, a wrong
+        place or time; any other wrong value is kept as an attribute), 405, 413, 431 when it is not such a request at all
 Source  traccar.org/osmand; docs.osmand.net, "Trip recording", "Online tracking"; transistorsoft.com, background geolocation,
         "Location"; for what the pages leave open, the behaviour of Traccar
 
@@ -83,7 +83,7 @@ class Unusable(Exception):
 
 
 class Request(msgspec.Struct):
-    """A whole request: whose it is, and its reports; or what is wrong with it."""
+    """A whole request that can be used: whose it is, and its reports as a frame carries them."""
 
     tracker: str
     payload: bytes
@@ -297,8 +297,7 @@ def _read_query(parameters: Sequence[tuple[str, str]]) -> Report:
         elif name == "driverUniqueId":
             rest.attributes[name] = value
         elif name in PLAIN:
-            column, read = PLAIN[name]
-            setattr(report, column, read(value))
+            rest.read(report, PLAIN, name, value)
         else:
             rest.tell(report, name, _typed(value))
     network.into(rest)
@@ -336,14 +335,12 @@ def _read_location(location: dict[str, Any]) -> Report:
     if isinstance(coords, dict):
         for name, value in coords.items():
             if value is not None and name in COORDS:
-                column, read = COORDS[name]
-                setattr(report, column, read(value))
+                rest.read(report, COORDS, name, value)
     elif coords is not None:
         raise Unusable("coords is no object")
     battery = location.get("battery")
     if isinstance(battery, dict):
-        level = _number("battery.level", battery.get("level"), 0, 1e6, below=NAN)
-        report.battery_percent = round(level * 100) if level == level else NAN
+        rest.read(report, BATTERY, "level", battery.get("level"))
         if isinstance(battery.get("is_charging"), bool):
             rest.attributes["charge"] = battery["is_charging"]
     if isinstance(activity := location.get("activity"), dict) and isinstance(activity.get("type"), str):
@@ -453,6 +450,11 @@ def _percent(value: Any) -> float:
     return _number("batt", value, 0, 1e6, below=NAN)
 
 
+def _level(value: Any) -> float:
+    level = _number("level", value, 0, 1, below=NAN)
+    return round(level * 100) if level == level else NAN
+
+
 Reader = Callable[[Any], float]
 PLAIN: dict[str, tuple[str, Reader]] = {  # of the query: where it goes, and how it is read
     "lat": ("latitude", _latitude),
@@ -472,6 +474,8 @@ COORDS: dict[str, tuple[str, Reader]] = {  # of the JSON form
     "heading": ("course_deg", _course),
     "accuracy": ("accuracy_m", _accuracy),
 }
+BATTERY: dict[str, tuple[str, Reader]] = {"level": ("battery_percent", _level)}
+PLACE = ("latitude", "longitude")
 TELEMETRY: dict[str, tuple[str, float]] = {  # Traccar's name: the column, and what one of Traccar's units is there
     "sat": ("satellites", 1),
     "power": ("power_v", 1),
@@ -490,6 +494,17 @@ class Rest:
 
     def __init__(self) -> None:
         self.attributes: dict[str, Any] = {}
+
+    def read(self, report: Report, table: dict[str, tuple[str, Reader]], name: str, value: Any) -> None:
+        """A wrong place is refused. Anything else that is wrong is kept as it came: a phone sends a refused report again and
+        again, and all that it measured later waits behind it."""
+        column, reader = table[name]
+        try:
+            setattr(report, column, reader(value))
+        except Unusable:
+            if column in PLACE:
+                raise
+            self.attributes[name] = value
 
     def tell(self, report: Report, name: str, value: Any) -> None:
         if name in FLAGS and value in (0, 1):  # True and False among them
