@@ -29,7 +29,8 @@ TEMPLATES = 60  # plans; beyond, vehicle n drives like n - 60 some minutes later
 FOLLOW_S = 171.0
 KEPT_CYCLES = 4  # plans kept per motion: the present one, and those that followers and the odometer ask for
 KERB_M = 4.0  # vehicles keep to the right of the line that the road is drawn with
-PARKED_S = 180.0  # a parked vehicle reports that often
+PARKED_S = 180.0  # a parked vehicle reports that often …
+STANDING_S = 30.0  # … and one that waits with its engine running that often, or at its interval if that is longer
 TURN_DEG = 28.0  # a turn is reported at once, or the line on the map would cut the corner
 COVERAGE_S = 900.0  # whether there is mobile coverage is drawn anew so often
 ALARM_S = 3600.0
@@ -298,10 +299,19 @@ class Vehicle:
     """A tracker in a vehicle. `advance` is for time that passes, `history` for time that has passed."""
 
     def __init__(
-        self, seed: int, number: int, motion: Motion, behind_s: float, unique_id: str, name: str, protocol: str, interval_s: float
+        self,
+        seed: int,
+        number: int,
+        motion: Motion,
+        behind_s: float,
+        unique_id: str,
+        name: str,
+        protocol: str,
+        interval_s: float,
+        parked_s: float,
     ) -> None:
         self.unique_id, self.name, self.protocol, self.category = unique_id, name, protocol, motion.role.category
-        self.interval_s = interval_s
+        self.interval_s, self.parked_s = interval_s, parked_s
         self._motion, self._behind_s = motion, behind_s
         chance = random.Random(f"{seed}/{number}/tracker")  # noqa: S311 - a simulation
         self._seed = chance.getrandbits(48)
@@ -335,7 +345,7 @@ class Vehicle:
             if fix is not None:
                 yield fix
             if self._last is not None and not self._last.ignition:
-                wake = min(self._motion.changes_after(second - self._behind_s) + self._behind_s, self._last_s + PARKED_S)
+                wake = min(self._motion.changes_after(second - self._behind_s) + self._behind_s, self._last_s + self.parked_s)
                 second = max(second + 1, wake)
             else:
                 second += min(self.interval_s, 5.0)
@@ -355,9 +365,9 @@ class Vehicle:
         if last is None or state.ignition != last.ignition:
             due = True
         elif not state.ignition:
-            due = since >= PARKED_S
+            due = since >= self.parked_s
         elif state.speed_kmh == 0 and last.speed_kmh == 0:
-            due = since >= max(self.interval_s, min(60.0, self.interval_s * 4))
+            due = since >= min(max(self.interval_s, STANDING_S), self.parked_s)
         else:
             turned = abs((state.course_deg - last.course_deg + 180) % 360 - 180)
             due = since >= self.interval_s or (turned >= TURN_DEG and since >= 2)
@@ -440,9 +450,10 @@ class Fleet:
         protocols: Sequence[str] = PROTOCOLS,
         interval_s: float = 10.0,
         first_id: int | None = None,
+        parked_s: float = PARKED_S,
     ) -> None:
         self.seed, self._protocols, self._interval_s, self._first_id = seed, tuple(protocols), interval_s, first_id
-        self._count = count
+        self._count, self._parked_s = count, parked_s
 
     @cached_property
     def vehicles(self) -> tuple[Vehicle, ...]:
@@ -461,6 +472,7 @@ class Fleet:
             name=_name(self.seed, number, motion.role),
             protocol=protocol,
             interval_s=self._interval_s,
+            parked_s=self._parked_s,
         )
 
     def _unique_id(self, protocol: str, number: int) -> str:

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 
-
 METRES_PER_DEGREE = 111_195.0
 TIE_M = 300.0  # an end that near to another line is meant to touch it
 SAME_PLACE_M = 30.0  # junctions that near are one
