@@ -18,8 +18,8 @@ JSON    {"device_id": …, "location": {…}}, or a list of either; sent by Trac
         is_moving, odometer (metres), event, mock, activity.type, geofence, alarm, extras (any names, as in the query)
 Answer  200 when stored, 404 when nobody has such a tracker, 400 and a line of text that says what to put right (no id, a wrong
         place or time; any other wrong value is kept as an attribute), 405, 413, 431 when it is not such a request at all
-Source  traccar.org/osmand; docs.osmand.net, "Trip recording", "Online tracking"; transistorsoft.com, background geolocation,
-        "Location"; for what the pages leave open, the behaviour of Traccar
+Source  traccar.org/osmand; Transistor Software, background geolocation, "Location" (HTTP POST schema); for what these leave
+        open, the behaviour of Traccar
 
 A request is read once, by the session, so that it can be refused with a 400; the frame carries the reports in a form of their
 own (`Report`, msgpack), and `decode` only lays them out in columns.
