@@ -26,6 +26,7 @@ PREAMBLE = bytes(4)
 NONE_KEPT = bytes(4)
 KEEP_ALIVE = 0xFF
 UDP_HEAD_BYTES = 8
+TOO_EAGER = "more than a frame behind a login that has no answer yet"
 
 
 def _frame(body: bytes, ack: bytes) -> Frame:
@@ -58,7 +59,9 @@ class Stream:
         if self._closed:
             return Received(close=True)
         self._buffer += data
-        if self._waiting or len(self._buffer) < self._need:
+        if self._waiting:  # nobody should read on before `admit`; if somebody does, the buffer is bounded all the same
+            return self._close(Received(), TOO_EAGER) if len(self._buffer) > LARGEST_BODY_BYTES else Received()
+        if len(self._buffer) < self._need:
             return Received()
         return self._cut(Received())
 

@@ -61,21 +61,18 @@ ROWS_PER_TEXT = 2048  # attributes written in one go; more doesn't get faster, o
 class Shape(NamedTuple):
     """What tells one codec's records from another's."""
 
+    head_bytes: int  # of what stands before the first count
     id_bytes: int
     count_bytes: int
     sizes: tuple[int, ...]
     generation: bool = False
     any_size: bool = False
 
-    @property
-    def head_bytes(self) -> int:
-        return 24 + self.id_bytes + self.generation + self.count_bytes
-
 
 SHAPES: dict[int, tuple[Shape, ...]] = {  # by codec; where there are two, the first that fits the packet's length
-    0x08: (Shape(1, 1, (1, 2, 4, 8)), Shape(1, 1, (1, 2, 4, 8, 16))),
-    0x8E: (Shape(2, 2, (1, 2, 4, 8), any_size=True),),
-    0x10: (Shape(2, 1, (1, 2, 4, 8), generation=True),),
+    0x08: (Shape(26, 1, 1, (1, 2, 4, 8)), Shape(26, 1, 1, (1, 2, 4, 8, 16))),
+    0x8E: (Shape(28, 2, 2, (1, 2, 4, 8), any_size=True),),
+    0x10: (Shape(28, 2, 1, (1, 2, 4, 8), generation=True),),
 }
 
 
@@ -253,11 +250,12 @@ def _find(shape: Shape, payload: bytes, start: int) -> tuple[Record, int]:
     at, end, key = start + shape.head_bytes, len(payload) - 1, b""
     for size in shape.sizes:
         first, step = at + shape.count_bytes, shape.id_bytes + size
-        many = int.from_bytes(payload[at:first], "big")
+        count = payload[at:first]
+        many = int.from_bytes(count, "big")
         at = first + many * step
         if at > end:
             raise CantRead(f"the record at byte {start} is cut")
-        key += bytes((many >> 8, many & 255)) + payload[first:at:step]
+        key += count + payload[first:at:step]
         if shape.id_bytes == 2:
             key += payload[first + 1 : at : step]
     layout = _layout(shape, key)
@@ -287,13 +285,14 @@ def _layout(shape: Shape, key: bytes) -> Layout:
     values: list[Value] = []
     at = 0
     for size in shape.sizes:
-        many, ids = int.from_bytes(key[at : at + 2], "big"), key[at + 2 :]
-        at += 2 + many * shape.id_bytes
+        count, at = key[at : at + shape.count_bytes], at + shape.count_bytes
+        many, ids = int.from_bytes(count, "big"), key[at:]
+        at += many * shape.id_bytes
         if len(values) + many > MOST_ELEMENTS:
             raise CantRead("more elements than any tracker has")
         fields.append((f"n{size}", f"V{shape.count_bytes}"))
         fixed += b"\xff" * shape.count_bytes
-        found += many.to_bytes(shape.count_bytes, "big")
+        found += count
         for place in range(many):
             number = ids[place] << 8 | ids[many + place] if shape.id_bytes == 2 else ids[place]
             what, name = element(number, size), f"{size}.{place}"

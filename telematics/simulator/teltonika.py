@@ -16,19 +16,18 @@ from telematics.simulator.fix import Fix
 CODEC_8, CODEC_8E, CODEC_16 = 0x08, 0x8E, 0x10
 MOST_RECORDS = 255  # in a packet: the count is one byte
 OPERATOR = 40101  # MCC and MNC: Beeline in Kazakhstan
-TRUE_CODE = 1
 ALARMS: dict[str, tuple[int, int]] = {  # AVL id and value of one byte, by Traccar's name
-    "general": (236, TRUE_CODE),
-    "sos": (236, TRUE_CODE),  # the alarm button; Traccar, and so everybody, reads it as "general"
-    "tow": (246, TRUE_CODE),
-    "accident": (247, TRUE_CODE),
-    "jamming": (249, TRUE_CODE),
-    "idle": (251, TRUE_CODE),
-    "powerCut": (252, TRUE_CODE),
+    "general": (236, 1),
+    "sos": (236, 1),  # the alarm button; Traccar, and so everybody, reads it as "general"
+    "tow": (246, 1),
+    "accident": (247, 1),
+    "jamming": (249, 1),
+    "idle": (251, 1),
+    "powerCut": (252, 1),
     "hardAcceleration": (253, 1),
     "hardBraking": (253, 2),
     "hardCornering": (253, 3),
-    "fallDown": (242, TRUE_CODE),
+    "fallDown": (242, 1),
 }
 HIGH = 1  # priority of a record that tells of an event
 EVENTUAL, PERIODICAL = 6, 7  # generation types of Codec 16

@@ -341,6 +341,13 @@ def test_login_is_answered_and_frames_wait_for_it() -> None:
     assert tracker.accepted is True
 
 
+def test_a_simulated_tracker_hears_answers_however_they_are_cut() -> None:
+    tracker = simulator.Tracker(IMEI)
+    assert [tracker.receive(bytes([byte])) for byte in b"\1\0\0\0\2\0\0\0\7"] == [0, 0, 0, 0, 2, 0, 0, 0, 7]
+    refused = simulator.Tracker(IMEI)
+    assert (refused.accepted, refused.receive(b"\0"), refused.accepted) == (None, 0, False)
+
+
 def test_an_unknown_tracker_is_sent_away() -> None:
     session = Stream()
     session.receive(simulator.Tracker(IMEI).hello() + simulator.packets(walk(3)))
@@ -522,6 +529,10 @@ def test_the_buffer_is_bounded() -> None:
     for _ in range(40):
         session.receive(bytes(65536))
     assert len(session._buffer) <= LARGEST_BODY_BYTES + 12
+    session = Stream()
+    session.receive(simulator.Tracker(IMEI).hello())
+    assert [session.receive(bytes(65536)).close for _ in range(17)] == [False] * 16 + [True]
+    assert not session._buffer
 
 
 @settings(max_examples=50, deadline=None)
