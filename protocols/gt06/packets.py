@@ -434,7 +434,7 @@ def az735_location(r: Reader, report: Report, zone_s: int) -> None:
     """0x32 long: each part has its length before it, 0 when it is missing."""
     report.time_ms = date_ms(r, zone_s)
     if length := r.u8():
-        az735_place(Reader(r.take(length - 1 if length == 12 else length)), report)
+        az735_place(Reader(r.take(length)), report)
     if length := r.u8():
         part = Reader(r.take(length - 1))
         cell(part, report)
