@@ -3,6 +3,8 @@
 import typer
 
 from telematics.commands.decode import decode
+from telematics.commands.replay import replay
+from telematics.commands.simulate import simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -11,6 +13,8 @@ app = typer.Typer(
     help="Fleet telematics and GPS monitoring server.",
 )
 app.command()(decode)
+app.command()(simulate)
+app.command()(replay)
 
 
 @app.callback()

@@ -488,8 +488,12 @@ def dealt_roles() -> list[Role]:
 
 
 def imei(head: str, seed: int, number: int) -> str:
-    """15 digits: the maker's eight, six for the seed and number, and the check digit (Luhn)."""
-    body = f"{head}{(seed * 7919 + number) % 1_000_000:06d}"
+    """15 digits: the maker's eight, six for the seed and number, and the check digit."""
+    return with_check_digit(f"{head}{(seed * 7919 + number) % 1_000_000:06d}")
+
+
+def with_check_digit(body: str) -> str:
+    """Fourteen digits and Luhn's."""
     total = 0
     for place, digit in enumerate(int(letter) for letter in body):
         doubled = digit * 2 if place % 2 else digit

@@ -1,7 +1,7 @@
 """Real tracks from files: CSV with a header, and GPX. Each becomes, per vehicle, fixes in the order of time.
 
-    vehicle,time,latitude,longitude,course_deg      the first four of a CSV are needed (vehicle: when there are several); speed_kmh,
-    4716,2026-01-26T15:57:02Z,53.4445,-2.9251,53    altitude_m, course_deg, satellites, ignition are read when they are there
+    vehicle,time,latitude,longitude,course_deg      time, latitude, longitude are needed, vehicle when there are many;
+    4716,2026-01-26T15:57:02Z,53.4445,-2.9251,53    speed_kmh, altitude_m, satellites and ignition are read when there
 
 A speed that was not recorded is computed from the neighbouring fix before, and so is a course.
 """
@@ -54,7 +54,7 @@ class Told(msgspec.Struct, frozen=True):
     altitude_m: float | None = None
     speed_kmh: float | None = None
     course_deg: float | None = None
-    satellites: int | None = None
+    satellites: float | None = None
     ignition: bool | None = None
 
 
@@ -129,7 +129,6 @@ def _row(row: Mapping[str, str | None], column: Mapping[str, str]) -> Told:
     def maybe(name: str, low: float, high: float) -> float | None:
         return number(name, low, high) if text(name) else None
 
-    satellites = maybe("satellites", 0, 200)
     return Told(
         time=_time(text("time")),
         latitude=number("latitude", -90, 90),
@@ -137,7 +136,7 @@ def _row(row: Mapping[str, str | None], column: Mapping[str, str]) -> Told:
         altitude_m=maybe("altitude_m", -1000, 30_000),
         speed_kmh=maybe("speed_kmh", 0, 2000),
         course_deg=maybe("course_deg", -360, 360),
-        satellites=None if satellites is None else int(satellites),
+        satellites=maybe("satellites", 0, 200),
         ignition=_flag(text("ignition")),
     )
 
@@ -181,6 +180,8 @@ def _gpx_points(path: Path, track: gpxpy.gpx.GPXTrack) -> Iterator[Told]:
         for number, point in enumerate(segment.points, 1):
             if point.time is None:
                 raise TrackError(f"{path}, track {track.name or ''}, point {number}: has no time, so it can't be replayed")
+            if not (-90 <= point.latitude <= 90 and -180 <= point.longitude <= 180):
+                raise TrackError(f"{path}, track {track.name or ''}, point {number}: is not on Earth")
             yield Told(
                 time=point.time.replace(tzinfo=UTC) if point.time.tzinfo is None else point.time.astimezone(UTC),
                 latitude=point.latitude,
@@ -223,7 +224,7 @@ def _fix(now: Told, before: Told | None, last: Fix | None) -> Fix:
         altitude_m=_known(now.altitude_m, 0.0),
         speed_kmh=round(_known(now.speed_kmh, speed), 2),
         course_deg=_known(now.course_deg, moved_deg) % 360,
-        satellites=_known(now.satellites, 12),
+        satellites=int(_known(now.satellites, 12)),
         ignition=_known(now.ignition, True),
     )
 
