@@ -14,8 +14,8 @@ Cell    mcc u16 | mnc u8, u16 when mcc has bit 15 | area u16 | cell u24; the 4G 
 Status  flags u8: 7 oil cut, 5-3 alarm, 2 charging, 1 ignition | battery u8 | gsm u8 | alarm u8 | language u8
         battery: 0 to 6 is a bar of six, 7 to 100 are percent
 
-`stream.py` cuts and answers, `reports.py` reads locations and heartbeats as arrays, `packets.py` reads each other kind by
-its own few lines, `fields.py` holds what they share.
+`stream.py` cuts and answers; `reports.py` reads locations and heartbeats as arrays; `packets.py` lists who reads each other
+kind packet by packet: `places.py`, `statuses.py`, `cells.py`, `words.py`, `modules.py`, with `fields.py` as what they share.
 
 Source  "GPS Tracker Communication Protocol (GT06)", Concox and Blueberry, sections IV and V; Jimi's "JM-VL0x communication
         protocol"; ids and lengths of clones compared with Traccar's Gt06ProtocolDecoder.

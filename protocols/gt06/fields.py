@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,6 +136,9 @@ class Report:
         return msgspec.json.encode(self.more) if self.more else None
 
 
+ReadKind = Callable[[Reader, Report, int], None]  # a reader of one kind: cursor, row to fill, zone in seconds
+
+
 def unix_ms(seconds: int) -> int:
     return seconds * 1000
 
@@ -200,6 +204,13 @@ def cell(r: Reader, report: Report, *, area: int = 2, tower: int = 3, wide: bool
     report.cell(mcc, mnc, r.unsigned(area), r.unsigned(tower), r.unsigned(signal) if signal else None)
 
 
+def typed_cell(r: Reader, report: Report) -> None:
+    if r.u8() >= 3:  # LTE
+        cell(r, report, area=4, tower=8, signal=2)
+    else:
+        cell(r, report, signal=1)
+
+
 def status(r: Reader, report: Report) -> None:
     """The flags of a status; what follows them differs."""
     flags = r.u8()
@@ -212,3 +223,25 @@ def battery(r: Reader, report: Report) -> None:
     percent = float(BATTERY_PERCENT[r.u8()])
     if percent == percent:
         report.numbers["battery_percent"] = percent
+
+
+def bar_status(r: Reader, report: Report, *, long_codes: bool = False) -> None:
+    """Flags, battery, signal, alarm and language; with long codes the language's high half belongs to the alarm."""
+    status(r, report)
+    battery(r, report)
+    report.numbers["gsm"] = r.u8()
+    code = r.u8() if r.left else 0
+    language = r.u8() if r.left else 0
+    report.alarm(ALARM_CODES.get((language >> 4) << 8 | code if long_codes else code))
+
+
+def text(data: bytes) -> str:
+    """Printable text without the padding around it."""
+    return data.decode("ascii", "replace").strip(" \t\r\n\0")
+
+
+def hexadecimal(digits: str) -> int:
+    """At most 32 bits. Raises ValueError."""
+    if len(digits) > 8:
+        raise ValueError(f"more than eight hexadecimal digits: {digits[:16]}…")
+    return int(digits, 16)

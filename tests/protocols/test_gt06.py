@@ -498,6 +498,11 @@ def test_a_zone_makes_the_tracker_s_times_local(raw: bytes) -> None:
         pytest.param(short("FE 00"), "no manual of ours knows the kind 0xfe", id="unknown kind"),
         pytest.param(long("94 77 00"), "no manual of ours knows the information 0x77", id="unknown information"),
         pytest.param(long("94 0D" + b"!AIOIL,broken".hex()), "not the words of a fuel sensor", id="sensor"),
+        pytest.param(
+            long("8C 180305070809 01" + (b"283=" + b"f" * 4000).hex() + "00" * 12),
+            "more than eight hexadecimal digits: ffffffffffffffff…",
+            id="a number that no tracker counts to",
+        ),
         pytest.param(short("35 00"), "a piece of a picture; pictures are not taken in", id="picture"),
     ],
 )
