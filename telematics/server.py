@@ -18,6 +18,7 @@ from typing import Literal, Self
 import msgspec
 import numpy as np
 import prometheus_client
+import psycopg
 import structlog
 
 from telematics.config import Settings
@@ -31,7 +32,7 @@ from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName, i
 from telematics.pipeline.worker import Worker
 from telematics.store.database import Database, open_database
 from telematics.store.devices import load_devices
-from telematics.store.errors import StoreBusy
+from telematics.store.errors import StoreError
 from telematics.store.maintenance import Maintenance
 from telematics.store.unknown import save_unknown
 from telematics.store.writer import Writer
@@ -39,6 +40,7 @@ from telematics.store.writer import Writer
 log = structlog.get_logger()
 UNKNOWN_SAVED_S = 2.0
 RELISTEN_S = 1.0
+GATHER_S = 0.02  # for the changes behind the first one: an import of thousands is a few queries
 STOP_S = 10.0  # for a commit under way when the server is told to stop
 
 
@@ -213,9 +215,12 @@ class Server:
                 async with await self.database.connect() as connection:
                     await connection.execute("LISTEN devices")
                     await self._load_devices(None)  # what changed while nobody listened
-                    async for notify in connection.notifies():
-                        await self._load_devices([int(notify.payload)])
-            except StoreBusy:
+                    while True:
+                        changed = {int(notify.payload) async for notify in connection.notifies(stop_after=1)}
+                        changed |= {int(notify.payload) async for notify in connection.notifies(timeout=GATHER_S)}
+                        await self._load_devices(sorted(changed))
+            except (StoreError, psycopg.Error) as error:
+                log.debug("not hearing of changed devices", reason=str(error))
                 await asyncio.sleep(RELISTEN_S)
 
     async def _save_unknown(self) -> None:
@@ -226,5 +231,5 @@ class Server:
                 if unknown:
                     async with self.database.pool.connection() as connection:
                         await save_unknown(connection, unknown, self.settings.limits.unknown_trackers)
-            except StoreBusy as busy:
-                log.debug("unknown trackers not saved", reason=str(busy))
+            except (StoreError, psycopg.Error) as error:
+                log.debug("unknown trackers not saved", reason=str(error))

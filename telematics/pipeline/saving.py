@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psycopg
 import structlog
 from numpy.typing import NDArray
 
@@ -116,8 +117,8 @@ class Saver:
             try:
                 async with self._database.pool.connection() as connection:
                     await save(connection, snapshot.fields, snapshot.days, snapshot.watermark)
-            except StoreBusy as busy:
-                log.warning("snapshot waits", reason=str(busy))
+            except (StoreBusy, psycopg.OperationalError) as busy:
+                log.warning("the snapshot of device states waits", reason=str(busy))
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -1,0 +1,198 @@
+"""`make bench`: acknowledged positions a second through real sockets, against raw binary COPY of the same rows in the same run.
+
+(a) GT06, 2,000 connections, one position a packet
+(b) Teltonika 8E, 2,000 connections, 10 records a packet, 12 IO elements each
+For each: full load, raw COPY of the rows that it stored, then half load for the acknowledgement's latency. Then 10,000 idle
+connections.
+The figures go to the screen and, as JSON, to bench/results/. Nothing here is a test: `--require` compares with what we promise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.host import Host, connect, running
+
+RESULTS = Path(__file__).parent / "results"
+CONNECTIONS = 2_000
+IDLE = 10_000
+PROMISES = {"gt06": 0.15, "teltonika": 0.2}  # of raw COPY
+IDLE_BYTES, HALF_LOAD_P99_MS = 400_000_000, 250.0
+RECORDS = {"gt06": 1, "teltonika": 10}
+out = Console()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20, help="of full load, and of half load")
+    parser.add_argument("--only", choices=["gt06", "teltonika", "idle"], action="append", help="some of the measures")
+    parser.add_argument("--require", action="store_true", help="exit with 1 when a promise is not kept")
+    arguments = parser.parse_args()
+    chosen = arguments.only or ["gt06", "teltonika", "idle"]
+    figures: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "machine": platform.platform(), "cores": os.cpu_count()}
+    broken: list[str] = []
+    for protocol in ("gt06", "teltonika"):
+        if protocol in chosen:
+            figures[protocol] = measure(protocol, arguments.seconds)
+            broken += check(protocol, figures[protocol])
+    if "idle" in chosen:
+        figures["idle"] = measure_idle()
+        if figures["idle"]["server_bytes"] > IDLE_BYTES:
+            broken.append(f"idle: {figures['idle']['server_bytes'] / 1e6:.0f} MB instead of {IDLE_BYTES / 1e6:.0f}")
+    show(figures)
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    file.write_text(json.dumps(figures, indent=2) + "\n")
+    out.print(f"stored as {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}")
+    for promise in broken:
+        out.print(f"[red]not kept[/] {promise}")
+    if broken and arguments.require:
+        raise SystemExit(1)
+
+
+def measure(protocol: str, seconds: float) -> dict[str, Any]:
+    """Full load, raw COPY, half load; each on the same server and the same table."""
+    with running({protocol: unique_ids(protocol, CONNECTIONS)}) as host:
+        before = host.cpu_s()
+        full = load(host, protocol, seconds, rate="max")
+        after = host.cpu_s()
+        stored = settled_count(host)
+        raw = raw_copy(host)
+        half = load(host, protocol, seconds, rate=str(int(full["acknowledged"] / full["seconds"] / 2)))
+    rate = full["acknowledged"] / full["seconds"]
+    return {
+        "positions_per_s": round(rate),
+        "raw_copy_rows_per_s": round(raw),
+        "ratio": round(rate / raw, 3),
+        "acknowledged": full["acknowledged"],
+        "stored": stored,
+        "ack_p50_ms": full["p50_ms"],
+        "ack_p99_ms": full["p99_ms"],
+        "half_load_positions_per_s": round(half["acknowledged"] / half["seconds"]),
+        "half_load_p50_ms": half["p50_ms"],
+        "half_load_p99_ms": half["p99_ms"],
+        "server_us_per_position": round((after[0] - before[0]) / full["acknowledged"] * 1e6, 2),
+        "database_us_per_position": round((after[1] - before[1]) / full["acknowledged"] * 1e6, 2),
+        "load_us_per_position": round(full["cpu_s"] / full["acknowledged"] * 1e6, 2),
+    }
+
+
+def measure_idle() -> dict[str, Any]:
+    """What so many logged-in trackers that say nothing cost."""
+    with running({"gt06": unique_ids("gt06", IDLE)}) as host:
+        empty = host.memory_bytes()
+        process = start_load(host, "gt06", ["--idle", str(IDLE), "--duration", "25"])
+        deadline = time.monotonic() + 60
+        while host.health()["connections"] < IDLE and time.monotonic() < deadline:
+            time.sleep(0.5)
+        time.sleep(3)
+        connections, full = host.health()["connections"], host.memory_bytes()
+        process.terminate()
+        process.wait(30)
+    return {
+        "connections": connections,
+        "server_bytes": full,
+        "server_bytes_without": empty,
+        "bytes_per_connection": round((full - empty) / max(1, connections)),
+    }
+
+
+def unique_ids(protocol: str, count: int) -> list[str]:
+    """As bench/load.py numbers them: 15 digits from the first one on."""
+    first = {"gt06": 860000000000000, "teltonika": 350000000000000}[protocol]
+    return [str(first + number) for number in range(count)]
+
+
+def start_load(host: Host, protocol: str, options: list[str]) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("load.py")),
+        "--protocol",
+        protocol,
+        "--port",
+        str(host.ports[protocol]),
+    ]
+    command += ["--first-id", unique_ids(protocol, 1)[0], *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def load(host: Host, protocol: str, seconds: float, rate: str) -> dict[str, Any]:
+    """A run of the load generator in its own process."""
+    options = ["--connections", str(CONNECTIONS), "--records", str(RECORDS[protocol]), "--duration", str(seconds), "--rate", rate]
+    process = start_load(host, protocol, [*options, "--json"])
+    printed, _ = process.communicate(timeout=seconds * 3 + 120)
+    if process.returncode:
+        raise SystemExit(f"the load generator ended with {process.returncode}: {printed}")
+    figures: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
+    return figures
+
+
+def settled_count(host: Host) -> int:
+    """Rows in the table, once nothing is written any more."""
+    with connect(host) as connection:
+        last = -1
+        while True:
+            row = connection.execute("SELECT count(*) FROM positions").fetchone()
+            assert row is not None
+            if row[0] == last:
+                return int(last)
+            last = row[0]
+            time.sleep(0.5)
+
+
+def raw_copy(host: Host) -> float:
+    """Rows a second that a bare binary COPY puts into the same table, from the rows that the load has stored."""
+    with connect(host) as connection, connection.cursor() as cursor:
+        with cursor.copy("COPY (SELECT * FROM positions LIMIT 1000000) TO STDOUT (FORMAT binary)") as copy:
+            blocks = [bytes(block) for block in copy]
+        buffer = b"".join(blocks)
+        row = cursor.execute("SELECT least(count(*), 1000000) FROM positions").fetchone()
+        assert row is not None
+        connection.execute("TRUNCATE positions")
+        connection.execute("CHECKPOINT")
+        started = time.perf_counter()
+        with cursor.copy("COPY positions FROM STDIN (FORMAT binary)") as copy:
+            for start in range(0, len(buffer), 1 << 18):
+                copy.write(buffer[start : start + (1 << 18)])
+        seconds = time.perf_counter() - started
+        connection.execute("TRUNCATE positions")
+    return float(row[0] / seconds)
+
+
+def check(protocol: str, figures: dict[str, Any]) -> list[str]:
+    """What is promised and not kept."""
+    broken = []
+    if figures["ratio"] < PROMISES[protocol]:
+        broken.append(f"{protocol}: {figures['ratio']} of raw COPY instead of {PROMISES[protocol]}")
+    if figures["half_load_p99_ms"] > HALF_LOAD_P99_MS:
+        broken.append(f"{protocol}: p99 at half load {figures['half_load_p99_ms']} ms instead of {HALF_LOAD_P99_MS:.0f}")
+    if figures["stored"] < figures["acknowledged"]:
+        broken.append(f"{protocol}: {figures['acknowledged']} acknowledged, {figures['stored']} stored")
+    return broken
+
+
+def show(figures: dict[str, Any]) -> None:
+    for name in ("gt06", "teltonika", "idle"):
+        if name in figures:
+            table = Table(title=name, title_justify="left", show_header=False)
+            for label, value in figures[name].items():
+                table.add_row(label.replace("_", " "), f"{value:,}")
+            out.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Facts that the docs tell again are compared with the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import protocols
+import telematics.config
+from telematics.config import Section, Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_table(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """A row per setting, as docs/configuration.md has them."""
+    rows = []
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if inspect.isclass(annotation) and issubclass(annotation, Section):
+            rows += settings_table(annotation, f"{prefix}{name}.")
+        else:
+            rows.append(f"| `{prefix}{name}` | {shown(prefix, name, field.get_default(call_default_factory=True))} | {field.description} |")
+    return rows
+
+
+def shown(prefix: str, name: str, default: object) -> str:
+    if name == "data_dir":
+        return "the user's data folder"
+    if default is None or default in ("", {}):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    for row in settings_table(Settings) + settings_table(telematics.config.ListenerSettings, "listeners.NAME."):
+        assert row in text
+
+
+def test_every_protocol_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "protocols.md").read_text()
+    for codec in protocols.CODECS:
+        assert f"| `{codec.name}` | {codec.port} | {', '.join(codec.transports)} | {codec.makers} |" in text
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), target
