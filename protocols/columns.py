@@ -19,11 +19,10 @@ Float64 = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
 ALARMS: tuple[str, ...] = (  # Traccar's names; a name's place is its bit in `Columns.alarms`, so add at the end only
-    "general", "sos", "vibration", "movement", "lowspeed", "overspeed", "fallDown", "lowPower", "lowBattery", "fault",
-    "powerOff", "powerOn", "door", "lock", "unlock", "geofence", "geofenceEnter", "geofenceExit", "gpsAntennaCut",
-    "accident", "tow", "idle", "highRpm", "hardAcceleration", "hardBraking", "hardCornering", "laneChange",
+    "general", "sos", "removing", "tampering", "vibration", "movement", "lowspeed", "overspeed", "fallDown", "lowPower",
+    "lowBattery", "fault", "powerOff", "powerOn", "door", "lock", "unlock", "geofence", "geofenceEnter", "geofenceExit",
+    "gpsAntennaCut", "accident", "tow", "idle", "highRpm", "hardAcceleration", "hardBraking", "hardCornering", "laneChange",
     "fatigueDriving", "powerCut", "powerRestored", "jamming", "temperature", "parking", "bonnet", "footBrake", "fuelLeak",
-    "tampering", "removing",
 )  # fmt: skip
 ALARM_BIT: dict[str, int] = {name: 1 << place for place, name in enumerate(ALARMS)}
 

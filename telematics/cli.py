@@ -4,6 +4,7 @@ import typer
 
 from telematics.commands.decode import decode
 from telematics.commands.replay import replay
+from telematics.commands.serve import serve
 from telematics.commands.simulate import simulate
 
 app = typer.Typer(
@@ -12,6 +13,7 @@ app = typer.Typer(
     add_completion=False,
     help="Fleet telematics and GPS monitoring server.",
 )
+app.command()(serve)
 app.command()(decode)
 app.command()(simulate)
 app.command()(replay)

@@ -85,7 +85,7 @@ class Server:
         """Everything up: the database, the state, the pipeline, then the doors. Raises StoreError or IngestError."""
         async with AsyncExitStack() as stack:
             self.database = await stack.enter_async_context(open_database(self.settings))
-            writer = await stack.enter_async_context(Writer(self.database, self.settings))
+            writer = await stack.enter_async_context(Writer(self.database))
             await self._load_devices(None)
             self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
             watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)

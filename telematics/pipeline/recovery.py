@@ -25,16 +25,13 @@ log = structlog.get_logger()
 async def recover(database: Database, writer: Writer, devices: Devices, state: State, stages: Stages, days: Days) -> int:
     """Fill the state. Returns the id of the newest position in it."""
     state.grow(devices.slots)
-    for device in devices:
-        state.device_id[device.slot] = device.id
-        state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
     async with database.pool.connection() as connection:
         saved, watermark = await snapshot.load(connection)
         _place(saved, devices, state)
         for device_id, metres in (await snapshot.totals(connection)).items():
-            owner = devices.get(device_id)
-            if owner is not None:
-                state.total_m[owner.slot] = metres
+            device = devices.get(device_id)
+            if device is not None:
+                state.total_m[device.slot] = metres
         replayed = 0
         async for rows in snapshot.positions_since(connection, watermark):
             watermark = int(rows.id.max())

@@ -24,6 +24,7 @@ from telematics.store.snapshot import DayTotals, save
 
 log = structlog.get_logger()
 RETRY_S = 1.0
+KEPT_PARTS = 64  # batches' sums kept apart between snapshots
 
 
 class Days:
@@ -34,19 +35,20 @@ class Days:
 
     def add(self, outcome: Outcome) -> None:
         """Count the good rows of a batch; late ones are counted by the store, when it knows which of them are new."""
-        places = np.flatnonzero(outcome.good)
+        self._count(outcome, np.flatnonzero(outcome.good), 1)
+        if len(self._parts) > KEPT_PARTS:
+            self._parts = [self._joined()]
+
+    def take_back(self, outcome: Outcome, places: NDArray[np.int64]) -> None:
+        """Rows of a batch that was added turned out to be stored, and so counted, before."""
+        self._count(outcome, places[outcome.good[places]], -1)
+
+    def _count(self, outcome: Outcome, places: NDArray[np.integer[Any]], sign: int) -> None:
         if len(places):
             rows = outcome.rows
-            self._parts.append(
-                _summed(
-                    rows.device_id[places],
-                    rows.columns.time[places].astype("M8[D]"),
-                    rows.distance_m[places],
-                    np.ones(len(places), "i4"),
-                )
-            )
-        if len(self._parts) > 64:  # keep it small between snapshots
-            self._parts = [self._joined()]
+            days = rows.columns.time[places].astype("M8[D]")
+            fixes = np.full(len(places), sign, "i4")
+            self._parts.append(_summed(rows.device_id[places], days, sign * rows.distance_m[places], fixes))
 
     def take(self) -> DayTotals:
         totals = self._joined()
@@ -69,7 +71,7 @@ def _summed(device_id: NDArray[Any], day: NDArray[Any], distance_m: NDArray[Any]
     return DayTotals(
         device_id=device_id[first].astype("i4"),
         day=day[first],
-        distance_m=np.bincount(inverse, distance_m, len(unique)),
+        distance_m=np.bincount(inverse, distance_m, len(unique)).astype("f8"),
         fixes=np.bincount(inverse, fixes, len(unique)).astype("i4"),
     )
 

@@ -26,7 +26,7 @@ from telematics.pipeline.stages import Outcome, Refused, Stages
 from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
-from telematics.store.records import Batch, Event, Rows
+from telematics.store.records import Batch, Committed, Event, Rows
 from telematics.store.writer import Writer
 
 log = structlog.get_logger()
@@ -42,7 +42,8 @@ class Work:
     taken: Intaken
     outcome: Outcome
     batch: Batch
-    changed: list[int] = field(default_factory=list)  # device ids whose status changed
+    changed: list[int]  # device ids whose status changed
+    news: list[Event] = field(default_factory=list)  # events that were not stored before
 
 
 class Worker:
@@ -64,7 +65,6 @@ class Worker:
         self.trouble: str | None = None  # why the database takes nothing now
         self.last_commit = time.monotonic()
         self.watermark = 0  # id of the newest position in the state
-        self._next_id, self._last_id = 1, 0  # ids left in the block: none
         self._stopping = False
         self._commit: asyncio.Task[None] | None = None
         self._next_tick = 0.0
@@ -106,12 +106,10 @@ class Worker:
         started = time.perf_counter()
         taken = decode(entries)
         count = len(taken.reports.slot)
-        if count > self._last_id - self._next_id + 1:
-            self._next_id, self._last_id = await self._ids(count)
-        outcome = self._staged(taken, entries)
+        first_id = await self._ids(count) if count else 0
+        outcome = self._staged(taken, first_id)
         if len(outcome.rows):
-            self._next_id += len(outcome.rows)
-            self.watermark = self._next_id - 1
+            self.watermark = first_id + len(outcome.rows) - 1
         self.days.add(outcome)
         events, changed = self._statuses(heard | {entry.device.slot for entry in entries if entry.device is not None})
         dead_letters = (
@@ -122,10 +120,10 @@ class Worker:
             return None
         return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters), changed)
 
-    def _staged(self, taken: Intaken, entries: list[Entry]) -> Outcome:
+    def _staged(self, taken: Intaken, first_id: int) -> Outcome:
         """The stages never fail; should they, the batch is kept as dead letters, and the next one goes on."""
         try:
-            return self.stages.run(taken.reports, self._state, self._next_id)
+            return self.stages.run(taken.reports, self._state, first_id)
         except Exception as error:
             log.exception("the stages failed; the batch is set aside", frames=len(taken.frames))
             nothing = Outcome(Rows.none(), np.zeros(0, "i4"))
@@ -135,8 +133,8 @@ class Worker:
             ]
             return nothing
 
-    async def _ids(self, count: int) -> tuple[int, int]:
-        """First and last of a new block of ids, however long it takes."""
+    async def _ids(self, count: int) -> int:
+        """The first of so many ids, however long it takes."""
         tries = 0
         while True:
             try:
@@ -155,11 +153,7 @@ class Worker:
                 await self._wait(busy, tries)
                 tries += 1
                 continue
-            for device_id, metres in committed.late_distance.items():
-                device = self._devices.get(device_id)
-                if device is not None:
-                    self._state.total_m[device.slot] += metres
-            self.metrics.repeats += committed.repeats
+            self._settle(work, committed)
             break
         self.trouble = None
         self.last_commit = time.monotonic()
@@ -167,7 +161,22 @@ class Worker:
         self._acknowledge(work)
         if len(self._bus):
             current = work.outcome.rows.device_id[~work.outcome.rows.late]
-            self._bus.publish(positions=np.unique(current).tolist(), devices=work.changed, events=batch.events)
+            self._bus.publish(positions=np.unique(current).tolist(), devices=work.changed, events=work.news)
+
+    def _settle(self, work: Work, committed: Committed) -> None:
+        """What only the store could know: how late rows changed distances, which rows and events were there before."""
+        for device_id, metres in committed.late_distance.items():
+            device = self._devices.get(device_id)
+            if device is not None:
+                self._state.total_m[device.slot] += metres
+        again = committed.stored_before
+        if len(again):
+            self.days.take_back(work.outcome, again)
+            np.subtract.at(self._state.total_m, work.outcome.slot[again], work.outcome.rows.distance_m[again])
+        self.metrics.repeats += committed.repeats + len(again)
+        if work.batch.events:
+            known = committed.event_ids
+            work.news = [event for event, event_id in zip(work.batch.events, known, strict=True) if event_id is not None]
 
     async def _wait(self, busy: StoreBusy, tries: int) -> None:
         """The database is down or slow: say so, help it up if it is ours, and wait a little."""
