@@ -2,6 +2,7 @@
 
 import typer
 
+from telematics.commands import user
 from telematics.commands.decode import decode
 from telematics.commands.replay import replay
 from telematics.commands.serve import serve
@@ -17,6 +18,7 @@ app.command()(serve)
 app.command()(decode)
 app.command()(simulate)
 app.command()(replay)
+app.add_typer(user.app, name="user")
 
 
 @app.callback()

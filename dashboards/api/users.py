@@ -1,0 +1,135 @@
+"""People who sign in. Administrators of the provider change them; others see those of their account and may change themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from dashboards import auth, passwords, people, sql
+from dashboards.api import answers
+from dashboards.api.parameters import Attributes, Body, Id, Name, Paged, PathId
+from dashboards.identity import Viewer
+from dashboards.problems import Problem, not_found
+from dashboards.shapes import UserOut
+from dashboards.state import Shared, State
+
+router = APIRouter(prefix="/api/users", tags=["Users"])
+
+Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}([-_][a-zA-Z]{2,4})?$", description="such as en, ru, kk")]
+Password = Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
+Email = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
+
+
+class UserChange(Body):
+    """Fields that aren't sent stay as they are."""
+
+    name: Name | None = None
+    email: Email | None = None
+    password: Password | None = None
+    administrator: bool | None = None
+    readonly: bool | None = None
+    disabled: bool | None = None
+    language: Language | None = None
+    attributes: Attributes | None = None
+    account_id: Id | None = None
+
+
+class NewUser(UserChange):
+    name: Name
+    email: Email
+    password: Password
+
+
+@router.get("", responses=answers.shaped(list[UserOut]))
+async def list_users(viewer: auth.User, shared: Shared, page: Paged, request: Request) -> Response:
+    """The account's users; administrators get everybody."""
+    total = await sql.value(shared.server.database, "users_count", **viewer.scope)
+    found = await sql.rows(shared.server.database, "users", people.UserRow, id=None, **page.sql, **viewer.scope)
+    return answers.json([shape(row) for row in found], page.headers(total, request))
+
+
+@router.post("", responses=answers.shaped(UserOut))
+async def add_user(new: NewUser, viewer: auth.Administrator, shared: Shared) -> Response:
+    """Add somebody; without accountId to the administrator's own account."""
+    row = await people.create_user(
+        shared.server.database,
+        email=new.email,
+        name=new.name,
+        password=new.password,
+        account_id=new.account_id or viewer.account_id,
+        administrator=bool(new.administrator),
+        readonly=bool(new.readonly),
+        disabled=bool(new.disabled),
+        language=new.language,
+        attributes=new.attributes or {},
+    )
+    return answers.json(shape(row))
+
+
+@router.get("/{user_id}", responses=answers.shaped(UserOut))
+async def get_user(user_id: PathId, viewer: auth.User, shared: Shared) -> Response:
+    return answers.json(shape(await _user(shared, viewer, user_id)))
+
+
+@router.put("/{user_id}", responses=answers.shaped(UserOut))
+async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, shared: Shared) -> Response:
+    """Administrators change everything; others their own name, password, language and attributes. A new password ends all
+    sessions and tokens of the user."""
+    row = await _user(shared, viewer, user_id)
+    if not viewer.administrator and row.id != viewer.user_id:
+        raise Problem(403, "Only for administrators", "You may change yourself, not others.")
+    changed = _merged(row, change)
+    if not viewer.administrator and (changed.rights != row.rights or changed.email != row.email):
+        raise Problem(403, "Only for administrators", "You may change your name, password, language and attributes.")
+    saved = await people.change_user(shared.server.database, changed, password=change.password)
+    if change.password is not None:
+        await shared.auth.close_sessions(user_id)
+    shared.auth.forget_user(user_id)
+    return answers.json(shape(saved))
+
+
+@router.delete("/{user_id}", status_code=204, response_class=Response)
+async def remove_user(user_id: PathId, viewer: auth.Administrator, shared: Shared) -> Response:
+    await _user(shared, viewer, user_id)
+    await people.remove_user(shared.server.database, user_id)
+    shared.auth.forget_user(user_id)
+    return Response(status_code=204)
+
+
+async def own(shared: State, viewer: Viewer) -> UserOut:
+    """The viewer's own entry."""
+    return shape(await _user(shared, viewer, viewer.user_id))
+
+
+def shape(row: people.UserRow) -> UserOut:
+    return UserOut(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        readonly=row.readonly,
+        administrator=row.administrator,
+        disabled=row.disabled,
+        attributes=row.attributes,
+        account_id=row.account_id,
+        language=row.language,
+        device_readonly=row.readonly,
+    )
+
+
+async def _user(shared: State, viewer: Viewer, user_id: int) -> people.UserRow:
+    row = await sql.row(shared.server.database, "users", people.UserRow, id=user_id, limit=1, offset=0, **viewer.scope)
+    if row is None:
+        raise not_found("user")
+    return row
+
+
+def _merged(row: people.UserRow, change: UserChange) -> people.UserRow:
+    given = {name: getattr(change, name) for name in change.model_fields_set - {"password"}}
+    clearable = {"language"}
+    changed = {name: value for name, value in given.items() if value is not None or name in clearable}
+    if "email" in changed:
+        changed["email"] = changed["email"].lower()
+    return replace(row, **changed)

@@ -1,0 +1,44 @@
+"""The application: the API, the pages on top, and what guards both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from dashboards import pages, problems
+from dashboards.api import ROUTERS, answers
+from dashboards.geocoder import Geocoder
+from dashboards.identity import Auth
+from dashboards.live import Live
+from dashboards.security import DOCS, Guard
+from dashboards.state import State
+
+if TYPE_CHECKING:
+    from telematics.server import Server
+
+
+def create_app(server: Server) -> FastAPI:
+    """The ASGI application on a running server. Behind a proxy, whoever serves it sees to the X-Forwarded-… headers."""
+    settings = server.settings
+    app = FastAPI(
+        title="telematics",
+        version=server.health().version,
+        description="Traccar's API where Traccar has the thing, ours beside it. Errors are RFC 9457 problem details.",
+        docs_url=DOCS,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.dashboards = State(
+        server=server,
+        auth=Auth(server.database),
+        live=Live(server),
+        geocoder=Geocoder(settings.map.geocoder_url, settings.data_dir),
+    )
+    problems.install(app)
+    answers.describe(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Guard, settings=settings)
+    pages.mount(app, server)
+    return app

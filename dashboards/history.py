@@ -1,0 +1,113 @@
+"""A device's stored positions, as Traccar shows them: reports of telemetry alone stand where the vehicle was last known to be.
+
+They come in parts, each a query of its own by the last time given, so that a reader of any slowness holds no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+
+from dashboards import sql
+from dashboards.api.parameters import Range
+from dashboards.identity import Viewer
+from dashboards.problems import Problem
+from dashboards.shapes import Place, Position, Stored, from_stored, place_of
+from telematics.server import Server
+
+LONGEST = 100_000  # rows of one answer: a month of a vehicle that reports every 25 s; some 50 MB of JSON
+PART = 1_000  # rows at once: about 15 ms of encoding before others get a turn
+
+
+async def check_size(server: Server, device_ids: Sequence[int], between: Range) -> int:
+    """How many positions there are. Raises Problem 413 for more than fit in one answer."""
+    size = await sql.value(
+        server.database,
+        "history_size",
+        device_ids=list(device_ids),
+        since=between.since,
+        until=between.until,
+        bound=LONGEST + 1,
+    )
+    if size > LONGEST:
+        raise Problem(413, f"More than {LONGEST:,} positions", "Narrow the range from … to, or name fewer devices.")
+    return int(size)
+
+
+async def read(server: Server, device_id: int, between: Range, limit: int = LONGEST) -> AsyncIterator[list[Position]]:
+    """In order of time, in parts. Reports before the first known place of all are left out."""
+    database = server.database
+    walk = await _start(server, device_id, between.since)
+    after: datetime | None = None
+    while limit > 0:
+        rows = await sql.rows(
+            database,
+            "history",
+            Stored,
+            device_id=device_id,
+            since=between.since,
+            until=between.until,
+            after=after,
+            limit=min(PART, limit),
+        )
+        if not rows:
+            return
+        yield [position for row in rows if (position := walk.step(row)) is not None]
+        if len(rows) < min(PART, limit):
+            return
+        after, limit = rows[-1].time, limit - len(rows)
+
+
+async def by_number(server: Server, viewer: Viewer, numbers: Sequence[int]) -> list[Position]:
+    """Those of the viewer's, in the order asked for."""
+    rows = await sql.rows(server.database, "positions_by_id", Stored, ids=list(numbers), **viewer.scope)
+    found: dict[int, Position] = {}
+    for row in rows:
+        place = place_of(row) or await _place_before(server, row.device_id, row.time)
+        if place is not None:
+            found[row.id] = from_stored(
+                row,
+                place,
+                protocol=_protocol(server, row.device_id),
+                total_m=None,
+                moves_at_kmh=server.settings.motion.start_kmh,
+            )
+    return [found[number] for number in dict.fromkeys(numbers) if number in found]
+
+
+@dataclass(slots=True)
+class Walk:
+    """Carries along a track what a row alone doesn't say: the last place, and the distance so far."""
+
+    place: Place | None
+    total_m: float
+    protocol: str
+    moves_at_kmh: float
+
+    def step(self, row: Stored) -> Position | None:
+        self.total_m += row.distance_m
+        own = place_of(row)
+        place = own or self.place
+        if own is not None and not row.outlier:
+            self.place = own
+        if place is None:
+            return None
+        return from_stored(row, place, protocol=self.protocol, total_m=self.total_m, moves_at_kmh=self.moves_at_kmh)
+
+
+async def _start(server: Server, device_id: int, since: datetime) -> Walk:
+    day = datetime.combine(since.astimezone(UTC).date(), time(), UTC)
+    total_m = await sql.value(server.database, "distance_before", device_id=device_id, since=since, day=day)
+    place = await _place_before(server, device_id, since)
+    return Walk(place, total_m, _protocol(server, device_id), server.settings.motion.start_kmh)
+
+
+async def _place_before(server: Server, device_id: int, since: datetime) -> Place | None:
+    return await sql.row(server.database, "place_before", Place, device_id=device_id, since=since)
+
+
+def _protocol(server: Server, device_id: int) -> str:
+    """The one it speaks now: positions don't hold it, and a tracker seldom changes it."""
+    latest = server.latest([device_id])
+    return latest[0].protocol if latest else ""

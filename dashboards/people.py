@@ -1,0 +1,220 @@
+"""Accounts and the people in them: made by the API, by `telematics user` and at the server's first start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.types.json import Jsonb
+
+from dashboards import passwords, sql
+from dashboards.problems import Problem, not_found
+from telematics.store.database import Database
+
+PROVIDER = "Provider"  # the account of the first administrator
+_PEOPLE_LOCK = 0x70656F706C65  # for pg_advisory_xact_lock: who changes administrators does it alone
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A row of `users.sql`."""
+
+    id: int
+    account_id: int
+    email: str
+    name: str
+    administrator: bool
+    readonly: bool
+    disabled: bool
+    language: str | None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rights(self) -> tuple[object, ...]:
+        return self.account_id, self.administrator, self.readonly, self.disabled
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A row of `accounts.sql`."""
+
+    id: int
+    name: str
+    time_zone: str
+    language: str
+    disabled: bool
+    created_at: Any
+
+
+async def create_account(
+    database: Database, name: str, *, time_zone: str = "UTC", language: str = "en", disabled: bool = False
+) -> AccountRow:
+    row = await sql.row(database, "account_add", AccountRow, name=name, time_zone=time_zone, language=language, disabled=disabled)
+    assert row is not None
+    return row
+
+
+async def account_named(database: Database, name: str) -> AccountRow:
+    """The account of that name; made when there is none."""
+    return await sql.row(database, "account_by_name", AccountRow, name=name) or await create_account(database, name)
+
+
+async def create_user(
+    database: Database,
+    *,
+    email: str,
+    password: str,
+    account_id: int,
+    name: str = "",
+    administrator: bool = False,
+    readonly: bool = False,
+    disabled: bool = False,
+    language: str | None = None,
+    attributes: dict[str, Any] | None = None,
+) -> UserRow:
+    """Raises Problem 400 when the e-mail is taken, 404 when there is no such account."""
+    password_hash = await passwords.hashed(password)
+    try:
+        row = await sql.row(
+            database,
+            "user_add",
+            UserRow,
+            email=email.strip().lower(),
+            name=name or email,
+            password_hash=password_hash,
+            account_id=account_id,
+            administrator=administrator,
+            readonly=readonly,
+            disabled=disabled,
+            language=language,
+            attributes=Jsonb(attributes or {}),
+        )
+    except UniqueViolation:
+        raise _taken(email) from None
+    except ForeignKeyViolation:
+        raise not_found("account") from None
+    assert row is not None
+    return row
+
+
+async def change_user(database: Database, changed: UserRow, *, password: str | None = None) -> UserRow:
+    """Raises Problem 400 when nobody could administer any more or the e-mail is taken, 404 when there is no such account."""
+    password_hash = None if password is None else await passwords.hashed(password)
+    try:
+        async with database.pool.connection() as connection:
+            if not changed.administrator or changed.disabled or changed.readonly:
+                await _somebody_stays(connection, without_user=changed.id)
+            saved = await sql.rows_on(
+                connection,
+                "user_change",
+                UserRow,
+                id=changed.id,
+                account_id=changed.account_id,
+                email=changed.email,
+                name=changed.name,
+                administrator=changed.administrator,
+                readonly=changed.readonly,
+                disabled=changed.disabled,
+                language=changed.language,
+                attributes=Jsonb(changed.attributes),
+                password_hash=password_hash,
+            )
+    except UniqueViolation:
+        raise _taken(changed.email) from None
+    except ForeignKeyViolation:
+        raise not_found("account") from None
+    if not saved:
+        raise not_found("user")
+    return saved[0]
+
+
+async def remove_user(database: Database, user_id: int) -> None:
+    async with database.pool.connection() as connection:
+        await _somebody_stays(connection, without_user=user_id)
+        await connection.execute(sql.text("user_remove"), {"id": user_id})
+
+
+async def change_account(database: Database, changed: AccountRow) -> AccountRow:
+    async with database.pool.connection() as connection:
+        if changed.disabled:
+            await _somebody_stays(connection, without_account=changed.id)
+        saved = await sql.rows_on(
+            connection,
+            "account_change",
+            AccountRow,
+            id=changed.id,
+            name=changed.name,
+            time_zone=changed.time_zone,
+            language=changed.language,
+            disabled=changed.disabled,
+        )
+    if not saved:
+        raise not_found("account")
+    return saved[0]
+
+
+async def remove_account(database: Database, account_id: int) -> None:
+    async with database.pool.connection() as connection:
+        await _somebody_stays(connection, without_account=account_id)
+        await connection.execute(sql.text("account_remove"), {"id": account_id})
+
+
+async def set_password(database: Database, email: str, password: str) -> None:
+    """And ends all sessions and tokens of the user. Raises Problem 404 when there is no such user."""
+    password_hash = await passwords.hashed(password)
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute(
+            "UPDATE users SET password_hash = %s WHERE email = %s RETURNING id", (password_hash, email.strip().lower())
+        )
+        found = await cursor.fetchone()
+        if found is None:
+            raise Problem(404, f"There is no user {email}", "`telematics user add` makes one.")
+        await connection.execute(sql.text("close_sessions"), {"user_id": found[0]})
+
+
+async def ensure_first_administrator(
+    database: Database, email: str = "admin@localhost", password: str | None = None
+) -> str | None:
+    """Makes an administrator when there is none at all, and gives the password, to be printed once; otherwise None."""
+    async with database.pool.connection() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
+        if await (await connection.execute("SELECT FROM users WHERE administrator LIMIT 1")).fetchone():
+            return None
+        password = password or passwords.generate()
+        accounts = await sql.rows_on(
+            connection, "account_add", AccountRow, name=PROVIDER, time_zone="UTC", language="en", disabled=False
+        )
+        await sql.rows_on(
+            connection,
+            "user_add",
+            UserRow,
+            account_id=accounts[0].id,
+            email=email.strip().lower(),
+            name="Administrator",
+            password_hash=await passwords.hashed(password),
+            administrator=True,
+            readonly=False,
+            disabled=False,
+            language=None,
+            attributes=Jsonb({}),
+        )
+        return password
+
+
+async def _somebody_stays(
+    connection: AsyncConnection[Any], *, without_user: int | None = None, without_account: int | None = None
+) -> None:
+    """The last administrator can't be removed, nor remove the own rights: nobody could give them back."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
+    cursor = await connection.execute(
+        sql.text("administrators"), {"without_user": without_user, "without_account": without_account}
+    )
+    found = await cursor.fetchone()
+    if not found or not found[0]:
+        raise Problem(400, "Nobody could administer the server any more", "Make somebody else an administrator first.")
+
+
+def _taken(email: str) -> Problem:
+    return Problem(400, f"There is a user {email} already", "Choose another e-mail, or change the user who has it.")

@@ -1,0 +1,2 @@
+-- With its users and devices. Primary key.
+DELETE FROM accounts WHERE id = %(id)s

@@ -1,0 +1,2 @@
+-- Primary key.
+DELETE FROM sessions WHERE hash = %(hash)s

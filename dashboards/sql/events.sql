@@ -1,0 +1,10 @@
+-- Events of devices that the viewer may see, in order of time. Primary key of events (device_id, time, …).
+SELECT events.id, device_id, time, type, subject, position_id, events.attributes
+FROM events
+JOIN devices ON devices.id = events.device_id
+WHERE (%(everything)s OR devices.account_id = %(account_id)s)
+  AND (%(device_ids)s::int[] IS NULL OR device_id = ANY(%(device_ids)s))
+  AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s))
+  AND time >= %(since)s AND time <= %(until)s
+ORDER BY time, events.id
+LIMIT %(limit)s

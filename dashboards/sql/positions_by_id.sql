@@ -1,0 +1,8 @@
+-- Positions with these numbers, of devices that the viewer may see. Index of positions (id).
+SELECT positions.id, device_id, time, received, valid, outlier, distance_m, latitude, longitude, altitude_m, speed_kmh, course_deg,
+       accuracy_m, satellites, ignition, motion, power_v, battery_v, battery_percent, odometer_m, engine_hours_s, fuel_l, gsm,
+       alarms, positions.attributes::text AS attributes
+FROM positions
+JOIN devices ON devices.id = positions.device_id
+WHERE positions.id = ANY(%(ids)s) AND (%(everything)s OR devices.account_id = %(account_id)s)
+ORDER BY positions.id

@@ -1,0 +1,4 @@
+INSERT INTO users (account_id, email, name, password_hash, administrator, readonly, disabled, language, attributes)
+VALUES (%(account_id)s, %(email)s, %(name)s, %(password_hash)s, %(administrator)s, %(readonly)s, %(disabled)s, %(language)s,
+        %(attributes)s)
+RETURNING id, account_id, email, name, administrator, readonly, disabled, language, attributes

@@ -1,0 +1,7 @@
+-- Primary key. A password that isn't given stays.
+UPDATE users
+SET account_id = %(account_id)s, email = %(email)s, name = %(name)s, administrator = %(administrator)s, readonly = %(readonly)s,
+    disabled = %(disabled)s, language = %(language)s, attributes = %(attributes)s,
+    password_hash = coalesce(%(password_hash)s, password_hash)
+WHERE id = %(id)s
+RETURNING id, account_id, email, name, administrator, readonly, disabled, language, attributes

@@ -1,0 +1,2 @@
+-- Primary key.
+DELETE FROM users WHERE id = %(id)s

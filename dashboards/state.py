@@ -1,0 +1,32 @@
+"""What the routes share: made once by `create_app`, found again through the connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from dashboards.geocoder import Geocoder
+    from dashboards.identity import Auth
+    from dashboards.live import Live
+    from telematics.server import Server
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    server: Server
+    auth: Auth
+    live: Live
+    geocoder: Geocoder
+
+
+def of(connection: HTTPConnection) -> State:
+    found = connection.app.state.dashboards
+    assert isinstance(found, State)
+    return found
+
+
+Shared = Annotated[State, Depends(of)]
