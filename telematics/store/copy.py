@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
 Kind = Literal["timestamptz", "date", "float8", "float4", "int2", "int4", "int8", "boolean", "flag", "mask", "jsonb"]
-Values = NDArray[Any] | Sequence[bytes | None]
+Values = Any  # an array, or for a jsonb a list of bytes, None for NULL
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -77,11 +77,8 @@ def encode(columns: Sequence[tuple[Kind, Values]]) -> bytes:
     rows = len(columns[0][1])
     if rows == 0:
         return HEADER + TRAILER
-    texts: Sequence[bytes | None] | None = None
-    lengths: NDArray[np.int64] | None = None
-    if columns[-1][0] == "jsonb":
-        texts = columns[-1][1]  # type: ignore[assignment]  # a jsonb column is a sequence of bytes, by its kind
-        lengths = np.fromiter(map(len, (text or b"" for text in texts)), np.int64, rows) if any(texts) else None
+    texts: Sequence[bytes | None] = columns[-1][1] if columns[-1][0] == "jsonb" else ()
+    lengths = np.fromiter((len(text or b"") for text in texts), np.int64, rows) if any(texts) else None
     nulls: list[NDArray[np.bool_] | None] = [_nulls(kind, values, lengths) for kind, values in columns]
     absent = tuple(null is not None and bool(null.all()) for null in nulls)
     layout = _layout(tuple(kind for kind, _ in columns), absent)
@@ -106,7 +103,7 @@ def encode(columns: Sequence[tuple[Kind, Values]]) -> bytes:
             keep[:, at : at + size] = ~null[:, None]
             dropped[null] += size
     flat = (matrix if keep is None else matrix[keep]).tobytes()
-    if texts is None or lengths is None:
+    if lengths is None:
         return b"".join((HEADER, flat, TRAILER))
     ends = np.cumsum(layout.row.itemsize - dropped).tolist()
     pieces: list[bytes] = [b""] * (2 * rows)
@@ -120,9 +117,9 @@ def _nulls(kind: Kind, values: Values, lengths: NDArray[np.int64] | None) -> NDA
     if kind == "jsonb":
         null: NDArray[np.bool_] = np.ones(len(values), np.bool_) if lengths is None else lengths == 0
     elif kind in ("float8", "float4", "flag"):
-        null = np.isnan(values)  # type: ignore[call-overload]  # an array, by its kind
+        null = np.isnan(values)
     elif kind in ("timestamptz", "date"):
-        null = np.isnat(values)  # type: ignore[arg-type]
+        null = np.isnat(values)
     elif kind == "mask":
         null = np.asarray(values) == 0
     else:
@@ -130,8 +127,7 @@ def _nulls(kind: Kind, values: Values, lengths: NDArray[np.int64] | None) -> NDA
     return null if null.any() else None
 
 
-def _wire(kind: Kind, values: Values, null: NDArray[np.bool_] | None) -> NDArray[Any]:
-    array = np.asarray(values)
+def _wire(kind: Kind, array: NDArray[Any], null: NDArray[np.bool_] | None) -> Any:
     if kind == "timestamptz":
         return (array.astype("M8[us]") - EPOCH).view(np.int64)
     if kind == "date":

@@ -116,7 +116,7 @@ def _foreign_url(url: str) -> str:
         given = conninfo_to_dict(url)
     except psycopg.Error as error:
         raise StoreRefused("database_url can't be read: write it as postgresql://user:password@host:5432/name") from error
-    defaults = {
+    defaults: dict[str, str | int] = {
         "connect_timeout": CONNECT_S,
         "application_name": "telematics",
         "keepalives_idle": 10,
@@ -124,7 +124,7 @@ def _foreign_url(url: str) -> str:
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
     }
-    return make_conninfo("", **{**defaults, **given})
+    return make_conninfo(url, **{name: value for name, value in defaults.items() if name not in given})
 
 
 def _prepare(url: str) -> edition.Edition:

@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import AsyncConnection, errors, sql
+from psycopg.conninfo import make_conninfo
 
 from telematics.store.sql import query
 
@@ -113,9 +114,9 @@ def _try_extension(connection: psycopg.Connection[Any]) -> None:
     """On a connection of its own: where the library is not preloaded, TimescaleDB ends the connection that asks for it."""
     if connection.execute("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone() is None:
         return
-    password = {"password": connection.info.password} if connection.info.password else {}
+    address = make_conninfo(connection.info.dsn, password=connection.info.password or None)  # dsn comes without it
     try:
-        with psycopg.connect(connection.info.dsn, autocommit=True, **password) as other:
+        with psycopg.connect(address, autocommit=True) as other:
             other.execute("SET client_min_messages = error")
             other.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     except psycopg.Error:
@@ -189,7 +190,7 @@ async def _make_partition(connection: AsyncConnection[Any], table: str, day: dat
         "ALTER TABLE {table} ATTACH PARTITION {new} FOR VALUES FROM ({since}) TO ({until})",
     )
     for step in steps:
-        await connection.execute(sql.SQL(step).format(**parts))  # type: ignore[arg-type]  # the steps are ours, written above
+        await connection.execute(sql.SQL(step).format(**parts))
 
 
 async def drop_before(connection: AsyncConnection[Any], shape: Shape, day: date) -> int:

@@ -320,15 +320,15 @@ class Embedded:
         """As the database's user, in a session of its own: Ctrl-C is for us, and PostgreSQL is stopped when we are done with it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         environment |= {"LC_ALL": "C", "TZ": "UTC"}
-        identity = {}
-        if self._owner is not None and os.geteuid() == 0:
-            identity = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
+        owner = self._owner if os.geteuid() == 0 else None
         # A file rather than a pipe: PostgreSQL inherits it, and a pipe would not end before PostgreSQL does.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [self._programs / program, *arguments], env=environment, cwd="/", start_new_session=True, check=False,
                 stdin=subprocess.DEVNULL, stdout=output if keep_output else subprocess.DEVNULL, stderr=subprocess.STDOUT,
-                **identity,  # type: ignore[arg-type]  # uids and a list, under three names
+                user=None if owner is None else owner.pw_uid,
+                group=None if owner is None else owner.pw_gid,
+                extra_groups=None if owner is None else [],
             )  # fmt: skip
             output.seek(0)
             words = output.read(20_000).decode(errors="replace")

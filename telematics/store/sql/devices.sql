@@ -1,0 +1,7 @@
+-- Devices with their speed limit (any JSON value), those given or all of them. Lives on the primary key of devices. A device is disabled
+-- with its account, too.
+SELECT devices.id, account_id, unique_id, devices.name, devices.disabled OR accounts.disabled, devices.attributes -> 'speedLimit'
+FROM devices
+JOIN accounts ON accounts.id = devices.account_id
+WHERE %(ids)s::int[] IS NULL OR devices.id = ANY (%(ids)s::int[])
+ORDER BY devices.id
