@@ -6,17 +6,22 @@ again. Their events are written once more under the same keys, and so are stored
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from psycopg import AsyncConnection
 
 from telematics.devices import Devices
 from telematics.pipeline.saving import Days
 from telematics.pipeline.stages import Stages
-from telematics.pipeline.state import FIELDS, ONLINE, State
+from telematics.pipeline.state import FIELDS, OFFLINE, ONLINE, State, instant
 from telematics.store import snapshot
 from telematics.store.database import Database
 from telematics.store.records import Batch, Rows
+from telematics.store.sql import query
 from telematics.store.writer import Writer
 
 log = structlog.get_logger()
@@ -46,10 +51,25 @@ async def recover(database: Database, writer: Writer, devices: Devices, state: S
                 await writer.commit(Batch(Rows.none(), outcome.events))
     if replayed:
         log.info("positions since the last snapshot were run through the stages again", positions=replayed)
+        await _statuses(connection, devices, state)
     # Nobody could be heard while the server was down: silence counts from now
     online = state["status"] == ONLINE
     state["heard"][online] = np.datetime64("now", "ms")
     return watermark
+
+
+async def _statuses(connection: AsyncConnection[Any], devices: Devices, state: State) -> None:
+    """Online and offline as last told: to tell it again after a crash would be one message too many.
+
+    The snapshot holds every status up to the newest word in it, perhaps some behind it; to apply those twice does no harm.
+    """
+    heard = state["heard"][~np.isnat(state["heard"])]
+    since = instant(heard.max()) if len(heard) else datetime(1970, 1, 1, tzinfo=UTC)
+    async for device_id, name in await connection.execute(query("statuses_since"), {"since": since}):
+        device = devices.get(device_id)
+        if device is not None:
+            state["status"][device.slot] = ONLINE if name == "deviceOnline" else OFFLINE
+            state.dirty[device.slot] = True
 
 
 def _place(saved: dict[str, object], devices: Devices, state: State) -> None:
