@@ -72,7 +72,8 @@ def measure(protocol: str, seconds: float) -> dict[str, Any]:
         after = host.cpu_s()
         stored = settled_count(host)
         raw = raw_copy(host)
-        half = load(host, protocol, seconds, rate=str(int(full["acknowledged"] / full["seconds"] / 2)))
+        half_rate = str(int(full["acknowledged"] / full["seconds"] / 2))
+        half = load(host, protocol, seconds, rate=half_rate, start=full["next_start"])
     rate = full["acknowledged"] / full["seconds"]
     return {
         "positions_per_s": round(rate),
@@ -130,9 +131,10 @@ def start_load(host: Host, protocol: str, options: list[str]) -> subprocess.Pope
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def load(host: Host, protocol: str, seconds: float, rate: str) -> dict[str, Any]:
+def load(host: Host, protocol: str, seconds: float, rate: str, start: str = "") -> dict[str, Any]:
     """A run of the load generator in its own process."""
     options = ["--connections", str(CONNECTIONS), "--records", str(RECORDS[protocol]), "--duration", str(seconds), "--rate", rate]
+    options += ["--start", start] if start else []
     process = start_load(host, protocol, [*options, "--json"])
     printed, _ = process.communicate(timeout=seconds * 3 + 120)
     if process.returncode:

@@ -201,7 +201,7 @@ def _big_endian(values: NDArray[Any], kind: str) -> Bytes2D:
 
 
 class Group:
-    """Connections that share chunks of packets. A chunk is made when the first needs it and forgotten when the last has sent it."""
+    """Connections that share chunks of packets: made when the first needs one, forgotten when the last has taken it."""
 
     def __init__(self, wire: Gt06 | Teltonika, connections: range) -> None:
         self._wire, self._connections = wire, connections
