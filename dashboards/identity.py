@@ -356,9 +356,13 @@ def _expired(signed: Signed) -> bool:
 
 def _name_and_password(credentials: str) -> tuple[str, str]:
     try:
-        email, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+        raw = base64.b64decode(credentials, validate=True)
     except (binascii.Error, ValueError):
-        colon = ""
+        raw = b""
+    try:
+        email, colon, password = raw.decode().partition(":")
+    except UnicodeDecodeError:
+        email, colon, password = raw.decode("latin-1").partition(":")  # what aiohttp sends, unless told otherwise
     if not colon:
         raise _unauthorized("The Authorization header can't be read", "Basic is followed by base64 of e-mail:password, in UTF-8.")
     return email, password

@@ -17,7 +17,6 @@ from dashboards.identity import Viewer
 from telematics.store.records import Event
 
 if TYPE_CHECKING:
-    from telematics.pipeline.state import Latest
     from telematics.server import Server
 
 log = structlog.get_logger(__name__)
@@ -53,7 +52,8 @@ class Live:
         """The newest position of each, as JSON; devices that never had a place are left out."""
         encoded: list[bytes] = []
         for start in range(0, len(device_ids), AT_ONCE):
-            encoded += map(self._position, self.server.latest(device_ids[start : start + AT_ONCE]))
+            some = map(self._position, device_ids[start : start + AT_ONCE])
+            encoded += [position for position in some if position is not None]
             await asyncio.sleep(0)
         return encoded
 
@@ -89,12 +89,16 @@ class Live:
         await self._learn_ids([event for event in events if _key(event) not in self._event_ids])
         return [self._encoder.encode(shapes.from_event(event, self._event_ids.get(_key(event), 0))) for event in events]
 
-    def _position(self, latest: Latest) -> bytes:
-        known = self._positions.get(latest.device_id)
-        if known is not None and known[0] == latest.position_id:
+    def _position(self, device_id: int) -> bytes | None:
+        position_id = self.server.status(device_id).position_id
+        known = self._positions.get(device_id)
+        if known is not None and known[0] == position_id:
             return known[1]
-        encoded = self._encoder.encode(shapes.from_latest(latest))
-        self._positions[latest.device_id] = (latest.position_id, encoded)
+        latest = self.server.latest([device_id])
+        if not latest:
+            return None
+        encoded = self._encoder.encode(shapes.from_latest(latest[0]))
+        self._positions[device_id] = (latest[0].position_id, encoded)
         if len(self._positions) > 2 * len(self.server.devices) + AT_ONCE:  # devices come and go
             self._positions = {key: kept for key, kept in self._positions.items() if self.server.devices.get(key)}
         return encoded

@@ -132,6 +132,7 @@ class ServerOut(Shape, frozen=True):
     latitude: float = 0
     longitude: float = 0
     zoom: int = 0
+    twelve_hour_format: bool = False
     force_settings: bool = False
     coordinate_format: str | None = None
     open_id_enabled: bool = False

@@ -1,0 +1,129 @@
+"""pytraccar, the client of Home Assistant, against the real server with a tracker on its port."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from pytraccar import ApiClient, TraccarAuthenticationException
+from pytraccar.models import DeviceModel, PositionModel, ReportsEventeModel, ServerModel, SubscriptionData
+
+from tests.api.conftest import NOW, PASSWORD, World, eventually
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pytraccar", "ignore:.*BasicAuth:DeprecationWarning", "ignore:.*verify_ssl.*:DeprecationWarning")
+
+
+@pytest.fixture
+async def client(world: World) -> ApiClient:
+    async with aiohttp.ClientSession() as session:
+        yield ApiClient("localhost", "anna@example.com", PASSWORD, session, port=world.port)
+
+
+def keys(model: type) -> set[str]:
+    return set(model.__annotations__)
+
+
+async def test_server(client: ApiClient) -> None:
+    server = await client.get_server()
+    assert keys(ServerModel) <= set(server)
+    assert server["registration"] is False
+    assert server["version"]
+
+
+async def test_devices_and_positions(world: World, client: ApiClient) -> None:
+    assert (
+        await world.report("imei-a1", NOW, 51.1694, 71.4491, speed=20, bearing=90, batt=80, altitude=350, ignition="true") == 200
+    )
+    devices = await client.get_devices()
+    assert [device["name"] for device in devices] == ["Truck a1", "Truck a2"]
+    assert keys(DeviceModel) <= set(devices[0])
+    assert devices[0]["status"] == "online"
+    assert devices[1] == {
+        "id": world.ids["a2"],
+        "name": "Truck a2",
+        "uniqueId": "imei-a2",
+        "status": "unknown",
+        "disabled": False,
+        "lastUpdate": None,
+        "positionId": 0,
+        "groupId": 0,
+        "calendarId": 0,
+        "phone": None,
+        "model": None,
+        "contact": None,
+        "category": None,
+        "attributes": {},
+        "accountId": world.ids["Anna Ltd"],
+        "moving": False,
+    }
+    (position,) = await client.get_positions()
+    assert keys(PositionModel) <= set(position)
+    server_time = position.pop("serverTime")
+    assert server_time.endswith("+00:00")
+    assert position == {
+        "id": devices[0]["positionId"],
+        "deviceId": world.ids["a1"],
+        "protocol": "osmand",
+        "deviceTime": NOW.isoformat(timespec="milliseconds"),
+        "fixTime": NOW.isoformat(timespec="milliseconds"),
+        "valid": True,
+        "outdated": False,
+        "latitude": 51.1694,
+        "longitude": 71.4491,
+        "altitude": 350.0,
+        "speed": 20.0,
+        "course": 90.0,
+        "accuracy": 0.0,
+        "address": None,
+        "network": None,
+        "geofenceIds": None,
+        "attributes": {"motion": True, "ignition": True, "batteryLevel": 80.0, "totalDistance": 0.0},
+    }
+
+
+async def test_events(world: World, client: ApiClient) -> None:
+    await world.report("imei-a1", NOW - timedelta(seconds=60), 51.1, 71.4, ignition="false")
+    await world.report("imei-a1", NOW, 51.1, 71.4, ignition="true")
+    await world.report("imei-b1", NOW, 51.1, 71.4, alarm="sos")
+    events = await client.get_reports_events(devices=[world.ids["a1"]], event_types=["ignitionOn", "ignitionOff"])
+    (event,) = events
+    assert keys(ReportsEventeModel) <= set(event)
+    assert event["type"] == "ignitionOn"
+    assert event["eventTime"] == NOW.isoformat(timespec="milliseconds")
+    assert event["deviceId"] == world.ids["a1"]
+
+
+async def test_a_wrong_password(world: World) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = ApiClient("localhost", "anna@example.com", "wrong", session, port=world.port)
+        with pytest.raises(TraccarAuthenticationException):
+            await client.get_devices()
+
+
+async def test_subscribe(world: World, client: ApiClient) -> None:
+    heard: list[SubscriptionData] = []
+    moved = asyncio.Event()
+
+    async def callback(data: SubscriptionData) -> None:
+        heard.append(data)
+        if data["positions"]:
+            moved.set()
+
+    async with asyncio.timeout(20):
+        subscription = asyncio.create_task(client.subscribe(callback))
+        await eventually(lambda: heard)
+        assert [device["name"] for device in heard[0]["devices"] or []] == ["Truck a1", "Truck a2"]
+        await world.report("imei-b1", NOW, 50.0, 70.0)
+        await world.report("imei-a1", NOW, 51.5, 71.5, alarm="sos")
+        await moved.wait()
+        await eventually(lambda: any(data["events"] for data in heard))
+        subscription.cancel()
+        await subscription
+    positions = [position for data in heard for position in data["positions"] or []]
+    assert {position["deviceId"] for position in positions} == {world.ids["a1"]}
+    assert positions[-1]["latitude"] == 51.5
+    alarm = next(event for data in heard for event in data["events"] or [] if event["type"] == "alarm")
+    assert alarm["attributes"] == {"alarm": "sos"}
+    assert alarm["id"] > 0
