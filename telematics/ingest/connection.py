@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -127,11 +127,11 @@ class Speaker(ABC):
 class Tracker(Speaker, asyncio.Protocol):
     """One connection: the only place where a tracker's bytes meet a socket.
 
-    It comes in by `arrive` (is there room?), `come_from` (room for his address?) and `begin`: at once for a plain listener, by
-    and by when an `entrance.Entrance` has to read a PROXY header or to shake hands first.
+    It is let in when it connects. A door that has to read a PROXY header or to shake hands first (`entrance.Entrance`) does it
+    before that, by `arrive` and `come_from`.
     """
 
-    __slots__ = ("_ending", "_entered", "_heard_s", "_nameless_s", "_stuck_s", "crowd", "gone", "origin", "transport")
+    __slots__ = ("_ending", "_heard_s", "_nameless_s", "_stuck_s", "crowd", "entered", "gone", "origin", "transport")
 
     transport: asyncio.Transport
 
@@ -140,45 +140,46 @@ class Tracker(Speaker, asyncio.Protocol):
         self.crowd = crowd
         self.origin = ""  # the network that `crowd` counts it for; empty: none yet
         self.gone = False  # hung up on, or lost: nothing can be written any more
-        self._entered = False
+        self.entered = False  # there is a transport
         self._ending = False
-        self._heard_s = crowd.listening_s
-        self._nameless_s = crowd.listening_s  # since when we don't know who it is; inf: we do
+        self._heard_s = inf  # when it last said something
+        self._nameless_s = inf  # since when we don't know who it is; inf: we do
         self._stuck_s = inf  # since when what is written isn't taken, or an end is waited for; inf: all is well
 
     # its coming
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        if self.arrive(transport) and self.come_from(peer(transport)):
-            self.begin(transport)
-
-    def arrive(self, transport: asyncio.Transport) -> bool:
-        """Whether there is room for one more. It is refused otherwise."""
-        self.transport = transport
-        return self._refused(self.crowd.enter(self))
+    def arrive(self) -> bool:
+        """Whether there is room for one more."""
+        return self._welcome(self.crowd.enter(self))
 
     def come_from(self, address: tuple[str, int]) -> bool:
-        """Whether there is room for one more from there. It is refused otherwise."""
+        """Whether there is room for one more from there."""
         host, port = address
         self.address = printable(host, port)
-        return self._refused(self.crowd.seat(self, host))
+        return self._welcome(self.crowd.seat(self, host))
 
-    def begin(self, transport: asyncio.Transport) -> None:
-        """From here on it is talked with over this transport, which calls our `data_received`."""
-        transport.set_write_buffer_limits(WRITE_HIGH_BYTES)
-        self.transport = transport
-        self._entered = True
-        if self.crowd.paused:
-            self.settle()
-            asyncio.get_running_loop().call_soon(self.settle)  # uvloop starts to read after connection_made, whatever that said
+    def _welcome(self, refusal: str | None) -> bool:
+        if refusal is not None:
+            self.counts.refuse("connection", refusal)
+        return refusal is None
 
-    def _refused(self, reason: str | None) -> bool:
-        if reason is not None:
-            self.counts.refuse("connection", reason)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's don't inherit from it
+        if self.origin or (self.arrive() and self.come_from(peer(transport))):
+            self._begin()
+        else:
             self.gone = True
             self.transport.abort()
-        return reason is None
+
+    def _begin(self) -> None:
+        self.entered = True
+        self.transport.set_write_buffer_limits(WRITE_HIGH_BYTES)
+        self._heard_s = self._nameless_s = self.crowd.listening_s
+        if self.crowd.paused:
+            self.settle()
+            asyncio.get_running_loop().call_soon(
+                self.settle
+            )  # uvloop reads after connection_made, once at most, whatever that says
 
     # its talk
 
@@ -186,12 +187,14 @@ class Tracker(Speaker, asyncio.Protocol):
         self._heard_s = self.crowd.listening_s
         if not self._ending:
             self.hear(data)
+        if self.crowd.paused:
+            self.settle()
 
     def acknowledge(self, ack: bytes, last: bool) -> None:
         if ack:
             self.write(ack)
         if last:
-            self.hang_up()
+            self._take_leave()
 
     def write(self, data: bytes) -> None:
         if not self.gone:
@@ -207,7 +210,7 @@ class Tracker(Speaker, asyncio.Protocol):
 
     def settle(self) -> None:
         """Read it, unless the intake is full, it doesn't read us, or its end has begun."""
-        if self._entered and not self.gone:
+        if self.entered and not self.gone:
             if self.crowd.paused or self._stuck_s != inf:
                 self.transport.pause_reading()
             else:
@@ -237,22 +240,41 @@ class Tracker(Speaker, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """It will say no more, but may want to hear what it is owed (over TLS, that can't be)."""
-        self.finish()
-        return not self.gone and self.transport.get_extra_info("sslcontext") is None
+        if not self.gone and self.handed_over:
+            self.finish()
+        return not self.gone and self.handed_over and self.transport.can_write_eof()
 
     def finish(self) -> None:
         if not self.handed_over:
-            self.hang_up()
+            self._take_leave()
         elif not self._ending:
             self._begin_end()
             self.settle()
             self.intake.add(self, [LAST])
 
+    def _take_leave(self) -> None:
+        """Our last word is written: discard what still comes until it hangs up itself. (A socket that is closed over unread bytes
+        resets the connection, and the last word is lost with it.)"""
+        if self.gone or not self.transport.can_write_eof():  # over TLS, "no more from me" can't be said
+            self.hang_up()
+        else:
+            self._begin_end()
+            self.gone = True
+            self.transport.write_eof()
+            self.transport.resume_reading()
+
     def hang_up(self) -> None:
         if not self.gone:
             self._begin_end()
             self.gone = True
-            self.transport.close()
+            if self.entered:
+                self.transport.close()
+
+    def cut(self) -> None:
+        """Hang up at once, whatever is still to be written."""
+        self.gone = True
+        if self.entered:
+            self.transport.abort()
 
     def _begin_end(self) -> None:
         """The end has its time too: what `write_s` allows."""
@@ -262,11 +284,11 @@ class Tracker(Speaker, asyncio.Protocol):
 
     def end(self, reason: str) -> None:
         """It is overdue."""
-        self.counts.refuse("connection", reason)
+        if not self.gone:
+            self.counts.refuse("connection", reason)
         if reason == NOT_WRITTEN:
             self._stuck_s = inf
-            self.gone = True
-            self.transport.abort()
+            self.cut()
         else:
             self.hang_up()
 

@@ -163,7 +163,7 @@ class Crowd:
             await asyncio.wait_for(self._empty.wait(), grace_s)
         except TimeoutError:
             for member in self._members:
-                member.transport.abort()
+                member.cut()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), HANG_UP_S)
 

@@ -7,7 +7,7 @@ not acknowledged.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from protocols import Codec, Session
 from telematics.ingest.connection import Speaker
@@ -35,8 +35,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self.deaf = False  # set when the server stops: nothing new, but acknowledgements still leave
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)  # uvloop's don't inherit from it
 
     def datagram_received(self, data: bytes, address: tuple[Any, ...]) -> None:
         self._counts.datagrams += 1

@@ -1,111 +1,101 @@
-"""What a connection goes through before it is a `Tracker`'s, when its listener has the PROXY protocol or TLS.
+"""The door of a listener with PROXY protocol or TLS: what a connection goes through before it is a `Tracker`'s.
 
-The header comes first, in the clear, then TLS, whose handshake needs all bytes behind the header: so the header is read through
-buffers exactly as large as what is still missing of it, and nothing has to be put back.
-Limits and timeouts hold from the first moment: the tracker is counted before a header or a handshake costs anything.
+The header comes first, in the clear, then the handshake. So connections are accepted here as bare sockets, of which exactly the
+header's bytes are read; what follows them stays in the kernel for whoever reads next, and nothing has to be put back. (With
+asyncio's own servers the header's read takes the handshake's first bytes along, and TLS can't be told of them.)
+Limits hold from the first moment: a connection is counted before a header or a handshake costs anything.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
+from collections.abc import Callable
 
-from telematics.ingest.connection import Tracker, peer
-from telematics.ingest.proxy import BadHeader, HeaderReader
+import structlog
 
-HANDSHAKE_S = 15.0  # a GSM modem needs some 5 s for it
+from telematics.ingest.connection import NO_LOGIN, Tracker
+from telematics.ingest.crowd import plain
+from telematics.ingest.proxy import BadHeader, Header, HeaderReader
+
+log = structlog.get_logger()
+
+HANDSHAKE_S = 15.0  # over GSM it takes some 5 s
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+EXHAUSTED_S = 1.0  # then we wait for others to leave, while the kernel keeps the new ones
 
 BAD_HEADER, BAD_HANDSHAKE = "bad PROXY header", "TLS handshake failed"
 
 
-class Entrance(asyncio.BufferedProtocol):
-    """One connection that is not let in yet."""
+class Entrance:
+    """One protocol's door. `tracker` makes the one who is to be let in."""
 
-    __slots__ = ("_buffer", "_context", "_reader", "_tasks", "_tracker")
-
-    def __init__(self, tracker: Tracker, proxied: bool, context: ssl.SSLContext | None, tasks: set[asyncio.Task[None]]) -> None:
+    def __init__(self, tracker: Callable[[], Tracker], proxied: bool, context: ssl.SSLContext | None, login_s: float) -> None:
         self._tracker = tracker
-        self._reader = HeaderReader() if proxied else None
+        self._proxied = proxied
         self._context = context
-        self._tasks = tasks  # where a handshake under way is kept from the garbage collector
-        self._buffer = bytearray()
+        self._login_s = login_s
+        self._coming: set[asyncio.Task[None]] = set()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        if self._tracker.arrive(transport) and self._reader is None and self._tracker.come_from(peer(transport)):
-            self._go_on()
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        self._buffer = bytearray(self._reader.wanted if self._reader else 1)
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._reader is None or self._tracker.gone:
-            return
+    async def open(self, listening: socket.socket) -> None:
+        """Let them in until cancelled. Closes the socket then, and those who are still coming."""
         try:
-            header = self._reader.feed(bytes(self._buffer[:nbytes]))
-        except BadHeader:
-            self._tracker.counts.refuse("connection", BAD_HEADER)
-            self._tracker.hang_up()
-            return
-        if header is not None and self._tracker.come_from(header.source or peer(self._tracker.transport)):
-            self._go_on()
+            while True:
+                await self._accept(listening)
+        finally:
+            listening.close()
+            for task in self._coming:
+                task.cancel()
+            await asyncio.gather(*self._coming, return_exceptions=True)
 
-    def _go_on(self) -> None:
-        """The next byte is the tracker's, or its handshake's."""
-        transport = self._tracker.transport
-        transport.pause_reading()
-        if self._context is None:
-            transport.set_protocol(self._tracker)
-            transport.resume_reading()
-            self._tracker.begin(transport)
-        else:
-            task = asyncio.get_running_loop().create_task(self._encrypt(transport, self._context))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _encrypt(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
-        early = Early()
+    async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
-            encrypted = await loop.start_tls(transport, early, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S)
-        except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-            encrypted = None
-        if encrypted is None or early.lost:
-            self._tracker.counts.refuse("connection", BAD_HANDSHAKE)
-            transport.abort()
-            self._tracker.connection_lost(None)
+            connection, address = await loop.sock_accept(listening)
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                log.warning("cannot accept connections for now", reason=error.strerror)
+                await asyncio.sleep(EXHAUSTED_S)
             return
-        encrypted.set_protocol(self._tracker)
-        self._tracker.begin(encrypted)
-        early.pass_on(self._tracker)
+        tracker = self._tracker()
+        if not tracker.arrive():
+            connection.close()
+            return
+        task = loop.create_task(self._let_in(tracker, connection, (plain(address[0]), address[1])))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
 
-    def eof_received(self) -> bool:
-        return False
+    async def _let_in(self, tracker: Tracker, connection: socket.socket, address: tuple[str, int]) -> None:
+        try:
+            async with asyncio.timeout(self._login_s):
+                if self._proxied:
+                    header = await read_header(connection)
+                    address = header.source or address
+                if tracker.come_from(address):
+                    await self._begin(tracker, connection)
+        except BadHeader:
+            tracker.counts.refuse("connection", BAD_HEADER)
+        except TimeoutError:
+            tracker.counts.refuse("connection", NO_LOGIN)
+        except OSError:  # the connection broke, or ssl.SSLError
+            tracker.counts.refuse("connection", BAD_HANDSHAKE if self._context else BAD_HEADER)
+        finally:
+            if not tracker.entered:
+                connection.close()
+                tracker.connection_lost(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._tracker.connection_lost(exc)
+    async def _begin(self, tracker: Tracker, connection: socket.socket) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: tracker, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S if self._context else None
+        )
 
 
-class Early(asyncio.Protocol):
-    """Keeps what comes between the end of a handshake and our hearing of it: at most what one turn of the loop reads."""
-
-    def __init__(self) -> None:
-        self._data: list[bytes] = []
-        self._ended = False
-        self.lost = False
-
-    def data_received(self, data: bytes) -> None:
-        self._data.append(data)
-
-    def eof_received(self) -> None:
-        self._ended = True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-
-    def pass_on(self, tracker: Tracker) -> None:
-        if self._data:
-            tracker.data_received(b"".join(self._data))
-        if self._ended:
-            tracker.eof_received()
+async def read_header(connection: socket.socket) -> Header:
+    """Reads it and not a byte more. Raises BadHeader."""
+    loop, reader = asyncio.get_running_loop(), HeaderReader()
+    while data := await loop.sock_recv(connection, reader.wanted):
+        if header := reader.feed(data):
+            return header
+    raise BadHeader("the connection ended before it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -40,7 +40,8 @@ class Listeners:
         self._crowd = Crowd(settings.limits, time.monotonic)
         self._servers: list[asyncio.Server] = []
         self._datagrams: list[Datagrams] = []
-        self._tasks: set[asyncio.Task[None]] = set()  # the sweep and the handshakes under way
+        self._entrances: list[asyncio.Task[None]] = []
+        self._sweeping: asyncio.Task[None] | None = None
         self.ports: dict[str, int] = {}  # by protocol; the real ones, also where the settings say 0
         metrics.paused_s = self._crowd.paused_s
         intake.subscribe(self._crowd.pause, self._crowd.resume)
@@ -60,12 +61,13 @@ class Listeners:
         except BaseException:
             await self.stop(grace_s=0)
             raise
-        self._tasks.add(asyncio.get_running_loop().create_task(self._crowd.sweep_forever()))
+        self._sweeping = asyncio.get_running_loop().create_task(self._crowd.sweep_forever())
 
     async def quiet(self) -> None:
         """No new connections and no more bytes from the old ones; what is committed is still acknowledged."""
         for server in self._servers:
             server.close()
+        await cancel(self._entrances)
         for datagrams in self._datagrams:
             datagrams.deaf = True
         self._crowd.deafen()
@@ -76,10 +78,8 @@ class Listeners:
         await self._crowd.disband(grace_s)
         for datagrams in self._datagrams:
             datagrams.transport.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._servers, self._datagrams, self._tasks, self.ports = [], [], set(), {}
+        await cancel([self._sweeping] if self._sweeping else [])
+        self._servers, self._entrances, self._datagrams, self.ports = [], [], [], {}
 
     def drop(self, device_id: int) -> int:
         """Hang up on a device that was removed or disabled. How many connections it had."""
@@ -117,15 +117,22 @@ class Listeners:
         def tracker() -> Tracker:
             return Tracker(codec, self._intake, counts, self._crowd)
 
-        def entrance() -> Entrance:
-            return Entrance(tracker(), settings.proxy_protocol, context, self._tasks)
-
-        door: Callable[[], asyncio.BaseProtocol] = entrance if settings.proxy_protocol or context else tracker
         for bound in ports.tcp:
-            self._servers.append(await loop.create_server(door, sock=bound, backlog=BACKLOG))
+            if settings.proxy_protocol or context:
+                entrance = Entrance(tracker, settings.proxy_protocol, context, self._settings.limits.login_s)
+                self._entrances.append(loop.create_task(entrance.open(bound)))
+            else:
+                self._servers.append(await loop.create_server(tracker, sock=bound, backlog=BACKLOG))
         for bound in ports.udp:
             _, datagrams = await loop.create_datagram_endpoint(lambda: Datagrams(codec, self._intake, counts), sock=bound)
             self._datagrams.append(datagrams)
         log.info(
             "listening", protocol=codec.name, port=ports.number, udp=udp, tls=context is not None, proxy=settings.proxy_protocol
         )
+
+
+async def cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them and wait until they have tidied up."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
