@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from telematics.simulator.fix import Fix, Wire
 
@@ -215,7 +216,7 @@ class _Link(asyncio.Protocol, asyncio.DatagramProtocol):
         self.closed = asyncio.Event()
         self.paused = False
         self._changed = asyncio.Event()
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: Any = None  # uvloop's are not of asyncio's classes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -224,9 +225,9 @@ class _Link(asyncio.Protocol, asyncio.DatagramProtocol):
             self.write(hello)
 
     def write(self, data: bytes) -> None:
-        if isinstance(self._transport, asyncio.DatagramTransport):
+        if self._client.address.udp:
             self._transport.sendto(data)
-        elif isinstance(self._transport, asyncio.WriteTransport):
+        else:
             self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
