@@ -2,8 +2,9 @@
 
 import typer
 
-from telematics.commands import user
+from telematics.commands import dead_letters, user
 from telematics.commands.decode import decode
+from telematics.commands.doctor import doctor
 from telematics.commands.replay import replay
 from telematics.commands.serve import serve
 from telematics.commands.simulate import simulate
@@ -18,7 +19,9 @@ app.command()(serve)
 app.command()(decode)
 app.command()(simulate)
 app.command()(replay)
+app.command()(doctor)
 app.add_typer(user.app, name="user")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.callback()

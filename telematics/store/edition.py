@@ -22,7 +22,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
 from typing import Any, Literal
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg import AsyncConnection, errors, sql
 from psycopg.conninfo import make_conninfo
 
@@ -151,6 +153,12 @@ def wanted(days: Iterable[date], today: date) -> set[date]:
     """Those of the days that get a partition of their own."""
     first, last = today - timedelta(days=DAYS_BACK), today + timedelta(days=DAYS_AHEAD)
     return {day for day in days if first <= day <= last}
+
+
+def missing_days(time: NDArray[np.datetime64], existing: set[date]) -> set[date]:
+    """Days of these times that should have a partition and have none."""
+    days: set[date | None] = set(np.unique(time.astype("M8[D]")).tolist())
+    return wanted({day for day in days if isinstance(day, date)} - existing, datetime.now(UTC).date())
 
 
 async def existing_days(connection: AsyncConnection[Any]) -> set[date]:

@@ -15,7 +15,7 @@ A new fix that could only be reached from its neighbours, and they from it, at a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -262,3 +262,8 @@ def moment(time: np.datetime64) -> datetime:
 def moments(time: NDArray[Any]) -> list[datetime]:
     """As PostgreSQL takes them. Without a zone: the connections' own is UTC."""
     return time.astype("M8[us]").tolist()  # type: ignore[no-any-return]
+
+
+def times(moments: Iterable[datetime]) -> NDArray[np.datetime64]:
+    """The way back."""
+    return np.array([moment.astimezone(UTC).replace(tzinfo=None) for moment in moments], "M8[ms]")

@@ -18,10 +18,10 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
@@ -273,8 +273,8 @@ class Writer:
         """Partitions for the days of the batch, in transactions of their own. Where that fails the default partition takes the rows."""
         if self._database.kind.shape != "partitioned" or time.monotonic() < self._no_partitions_before:
             return
-        days = set(np.unique(batch.rows.columns.time.astype("M8[D]")).tolist()) | {event.time.date() for event in batch.events}
-        missing = edition.wanted(days - self._days - {None}, datetime.now(UTC).date())
+        times = [batch.rows.columns.time.astype("M8[ms]"), late.times(event.time for event in batch.events)]
+        missing = edition.missing_days(np.concatenate(times), self._days)
         if not missing:
             return
         assert self._connection is not None
@@ -310,3 +310,33 @@ async def _row(connection: AsyncConnection[Any], statement: str, *parameters: ob
     row = await (await connection.execute(statement.encode(), parameters)).fetchone()
     assert row is not None
     return tuple(row)
+
+
+async def store_beside(
+    connection: AsyncConnection[Any], rows: Rows, settings: Settings, then: Callable[[], Awaitable[None]]
+) -> late.Settled:
+    """Store rows on a connection of the caller's while a server may be writing: all of them by the late path, and `then` in the same
+    transaction. Ids for them come from `ids_beside`."""
+    for attempt in range(TRIES):
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LATE_LOCK])
+                settled = await late.store_late(connection, rows, settings.sanity)
+                await then()
+            return settled
+        except (
+            errors.UniqueViolation,
+            errors.DeadlockDetected,
+            errors.ForeignKeyViolation,
+        ):  # the server was there first: look again
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("the last attempt raises or returns")
+
+
+async def ids_beside(connection: AsyncConnection[Any], count: int) -> int:
+    """The first of up to IDS_AT_ONCE ids that nobody else gets. They are above those the server gives out now, which only means that a
+    server that crashes meanwhile looks at these rows again."""
+    if count > IDS_AT_ONCE:
+        raise ValueError(f"{count} ids at once, {IDS_AT_ONCE} is the most")
+    return int((await _row(connection, "SELECT nextval('position_ids')"))[0]) - IDS_AT_ONCE + 1
