@@ -1,6 +1,6 @@
 """Whoever talks to us: what their session says is done here, and nowhere else.
 
-All of it runs once per packet, 100,000 times a second when it has to; `Tracker.data_received` itself costs about 1 µs beside
+All of it runs once per packet, 100,000 times a second when it has to; `Tracker.data_received` itself costs some 0.2 µs beside
 what its session and the intake cost.
 """
 

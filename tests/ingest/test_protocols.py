@@ -1,0 +1,88 @@
+"""Real protocols over real sockets: their own words for "welcome", "stored" and "who are you?", each at its moment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from protocols import codec
+from tests.ingest.doubles import Doors, call, doors, until
+
+TELTONIKA_FIX = bytes.fromhex(  # the maker's first example of Codec 8
+    "000000000000003608010000016B40D8EA30010000000000000000000000000000000105021503010101425E0F01F10000601A014E00000000000000000100"
+    "00C7CF"
+)
+GT06_LOGIN = bytes.fromhex("78780D01012345678901234500018CDD0D0A")  # the example in Concox' manual
+GT06_WELCOME = bytes.fromhex("787805010001D9DC0D0A")
+OSMAND_GET = b"GET /?id=%s&lat=43.2&lon=76.9&timestamp=1717171717 HTTP/1.1\r\nHost: x\r\n\r\n"
+WIALON_FIX = b"#SD#300524;120000;4314.0000;N;07656.0000;E;60;90;800;9\r\n"
+
+CASES = [
+    pytest.param("wialon", "T1", b"#L#T1;NA\r\n", b"#AL#1\r\n", WIALON_FIX, b"#ASD#1\r\n", id="wialon"),
+    pytest.param("gt06", "123456789012345", GT06_LOGIN, GT06_WELCOME, b"", b"", id="gt06"),
+    pytest.param("teltonika", "356307042441013", b"\0\x0f356307042441013", b"\x01", TELTONIKA_FIX, b"\0\0\0\x01", id="teltonika"),
+    pytest.param("osmand", "phone", b"", b"", OSMAND_GET % b"phone", b"HTTP/1.1 200", id="osmand"),
+]
+
+
+@pytest.mark.parametrize(("name", "unique_id", "login", "welcome", "report", "stored"), CASES)
+async def test_stored_is_said_after_the_commit(
+    name: str, unique_id: str, login: bytes, welcome: bytes, report: bytes, stored: bytes
+) -> None:
+    async with doors(unique_id, codec=codec(name)) as house, call(house.port) as tracker:
+        await tracker.ask(login, welcome)
+        if report:
+            await tracker.say(report)
+            await until(lambda: house.intake.reports)
+            assert house.intake.reports[0][0] == unique_id
+            assert house.counts.bytes_out == len(welcome), "nothing but the welcome yet"
+            house.intake.commit()
+            await tracker.hear(stored)
+        await until(lambda: house.counts.logins == 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "login", "unique_id", "answer"),
+    [
+        pytest.param("wialon", b"#L#T1;NA\r\n", "T1", b"#AL#0\r\n", id="wialon"),
+        pytest.param("teltonika", b"\0\x0f356307042441013", "356307042441013", b"\0", id="teltonika"),
+        pytest.param("gt06", GT06_LOGIN, "123456789012345", b"", id="gt06 is silent"),
+        pytest.param("osmand", OSMAND_GET % b"phone", "phone", b"HTTP/1.1 404", id="osmand"),
+    ],
+)
+async def test_a_stranger_is_told_so(name: str, login: bytes, unique_id: str, answer: bytes) -> None:
+    async with doors(codec=codec(name)) as house, call(house.port) as tracker:
+        house.intake.acknowledges = True
+        await tracker.ask(login, answer)
+        await until(lambda: house.intake.strangers)
+        assert [known[:2] for known in house.intake.strangers] == [(name, unique_id)]
+        assert house.intake.reports == []
+
+
+class Mail(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.received.put_nowait(data)
+
+
+@pytest.fixture
+async def teltonika() -> AsyncIterator[Doors]:
+    async with doors("352093086403655", codec=codec("teltonika")) as house:
+        yield house
+
+
+async def test_teltonika_by_datagram(teltonika: Doors) -> None:
+    raw = bytes.fromhex(  # the maker's example of Codec 8 over UDP
+        "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001"
+    )
+    loop = asyncio.get_running_loop()
+    transport, mail = await loop.create_datagram_endpoint(Mail, remote_addr=("127.0.0.1", teltonika.port))
+    transport.sendto(raw)
+    await until(lambda: teltonika.intake.reports)
+    assert mail.received.empty()
+    teltonika.intake.commit()
+    assert await asyncio.wait_for(mail.received.get(), 5) == bytes.fromhex("0005CAFE010501")
+    assert teltonika.intake.reports[0][0] == "352093086403655"
+    transport.close()
