@@ -49,11 +49,15 @@ class Geocoder:
                 return name
         return await self.nearest_town(latitude, longitude, language)
 
-    async def nearest_town(self, latitude: float, longitude: float, language: str) -> str:
+    async def towns(self) -> towns.Towns:
+        """The list of towns, loaded once. Raises whatever keeps it from being read; the next call tries again."""
         if self._loading is None or (self._loading.done() and (self._loading.cancelled() or self._loading.exception())):
             self._loading = asyncio.create_task(asyncio.to_thread(towns.load, self._folder))
+        return await asyncio.shield(self._loading)
+
+    async def nearest_town(self, latitude: float, longitude: float, language: str) -> str:
         try:
-            known = await asyncio.shield(self._loading)
+            known = await self.towns()
         except Exception as error:  # whatever it is (disk full, file torn), a map without town names is better than none
             log.warning("the list of towns can't be loaded", error=repr(error))
             return ""

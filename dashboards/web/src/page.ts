@@ -1,0 +1,25 @@
+/* What the server has written into the page for its script: <script type="application/json" id="page">. */
+
+export interface Viewer {
+  id: number;
+  name: string;
+  administrator: boolean;
+  readonly: boolean;
+}
+
+export interface PageData {
+  language: string;
+  viewer: Viewer | null;
+  map?: { styleUrl: string; styleUrlDark: string };
+  /** Of the history page: the device asked for by the address, and who can be chosen. */
+  device?: { id: number; name: string } | null;
+}
+
+/** The JSON of a data element of the page; null when the page has none. */
+export function pageJson<T>(id: string): T | null {
+  const text = document.getElementById(id)?.textContent;
+  return text ? (JSON.parse(text) as T) : null;
+}
+
+export const page: PageData =
+  (typeof document === "undefined" ? null : pageJson<PageData>("page")) ?? { language: "en", viewer: null };

@@ -1,0 +1,52 @@
+/* What every page has: the account menu, theme and language, log out. */
+import { ApiError, send } from "./api";
+import { need, toast } from "./dom";
+import { type Choice, choice, choose } from "./theme";
+
+function menus(): void {
+  for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu")) {
+    addEventListener("click", (event) => menu.contains(event.target as Node) || (menu.open = false));
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      need("summary", menu).focus();
+    });
+  }
+}
+
+function themes(): void {
+  const buttons = [...document.querySelectorAll<HTMLButtonElement>("[data-theme-choice]")];
+  const mark = () => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.themeChoice === choice())));
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      choose(button.dataset.themeChoice as Choice);
+      mark();
+    });
+  }
+  mark();
+}
+
+function languages(): void {
+  for (const link of document.querySelectorAll<HTMLElement>("[data-language]")) {
+    link.addEventListener("click", () => {
+      document.cookie = `language=${link.dataset.language}; path=/; max-age=31536000; samesite=lax`;
+      location.reload();
+    });
+  }
+}
+
+async function logOut(): Promise<void> {
+  try {
+    await send("DELETE", "/api/session");
+  } catch (error) {
+    if (error instanceof ApiError) return toast(error.message, "error");
+  }
+  location.assign("/login");
+}
+
+export function startShell(): void {
+  menus();
+  themes();
+  languages();
+  document.querySelector("#log-out")?.addEventListener("click", () => void logOut());
+}

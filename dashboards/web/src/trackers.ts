@@ -1,0 +1,83 @@
+/* The trackers page. The server renders the list and the forms, htmx fetches them; what is changed goes through the same JSON API that
+ * everybody uses, so that there is one place where a tracker is added. */
+import "./style/app.css";
+import htmx from "htmx.org";
+import { ApiError, type Device, get, send } from "./api";
+import { need, toast } from "./dom";
+import { t } from "./i18n";
+import { startShell } from "./shell";
+
+const dialog = need<HTMLDialogElement>("#dialog");
+const body = need("#dialog-body");
+
+/** The fields of a form; an empty one is null. */
+function fields(form: HTMLFormElement): Record<string, string | null> {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim() || null]));
+}
+
+async function save(form: HTMLFormElement): Promise<string> {
+  const { speedLimit, accountId, disabled, ...rest } = fields(form);
+  if (!rest.name || !rest.uniqueId) throw new ApiError(400, t("A tracker needs a name and an id."));
+  const id = form.dataset.device;
+  const account = accountId ? { accountId: Number(accountId) } : {};
+  if (id) {
+    const known = await get<Device>(`/api/devices/${id}`);
+    const attributes = { ...known.attributes };
+    if (speedLimit) attributes.speedLimit = Number(speedLimit);
+    else delete attributes.speedLimit;
+    await send("PUT", `/api/devices/${id}`, { ...known, ...rest, ...account, attributes, disabled: disabled !== undefined });
+    return t("Saved");
+  }
+  const attributes = speedLimit ? { speedLimit: Number(speedLimit) } : {};
+  const protocol = form.dataset.protocol;
+  if (protocol) await send("POST", "/api/unknown-trackers/adopt", { ...rest, ...account, attributes, protocol });
+  else await send("POST", "/api/devices", { ...rest, ...account, attributes });
+  return t("{name} has been added", { name: rest.name });
+}
+
+async function remove(form: HTMLFormElement): Promise<string> {
+  await send("DELETE", `/api/devices/${form.dataset.device}`);
+  return t("Removed");
+}
+
+const refresh = (): Promise<unknown> =>
+  Promise.all(
+    ["#trackers", "#unknown"]
+      .filter((part) => document.querySelector(part))
+      .map((part) => htmx.ajax("GET", location.pathname + location.search, { target: part, select: part, swap: "outerHTML" })),
+  );
+
+body.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target as HTMLFormElement;
+  const error = need(".form-error", form);
+  const button = need<HTMLButtonElement>("[type=submit]", form);
+  error.hidden = true;
+  button.disabled = true;
+  try {
+    const done = form.id === "remove-form" ? await remove(form) : await save(form);
+    dialog.close();
+    toast(done);
+    await refresh();
+  } catch (reason) {
+    if (!(reason instanceof ApiError)) throw reason;
+    error.textContent = reason.message;
+    error.hidden = false;
+  } finally {
+    button.disabled = false;
+  }
+});
+
+body.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && dialog.close());
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+/** htmx has put a form into the dialog. */
+document.addEventListener("htmx:after:swap", () => {
+  if (body.childElementCount === 0 || dialog.open) return;
+  dialog.showModal();
+  body.querySelector<HTMLElement>("[autofocus]")?.focus();
+});
+dialog.addEventListener("close", () => body.replaceChildren());
+document.addEventListener("htmx:response:error", () => toast(t("The server has a problem. Try again in a moment."), "error"));
+
+startShell();

@@ -1,0 +1,22 @@
+/* One small script per page; what they share (MapLibre above all) falls into chunks of its own. pages.py reads the manifest. */
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "/static/dist/",
+  build: {
+    outDir: "../static/dist",
+    emptyOutDir: true,
+    manifest: "manifest.json",
+    target: "es2023",
+    assetsInlineLimit: 0, // a data: address would need a hole in the content security policy
+    chunkSizeWarningLimit: 1200, // MapLibre
+    rolldownOptions: {
+      input: {
+        live: "src/live.ts",
+        history: "src/history.ts",
+        trackers: "src/trackers.ts",
+        plain: "src/plain.ts",
+      },
+    },
+  },
+});
