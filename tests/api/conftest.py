@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, LiteralString
+from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
 
@@ -20,8 +22,10 @@ import dashboards
 from dashboards import passwords
 from telematics.config import ListenerSettings, Settings
 from telematics.server import Server
+from tests.conftest import _database as database_copy
 
 PASSWORD = "correct horse"
+LISTENERS = {name: ListenerSettings(host="127.0.0.1", port=0) for name in ("gt06", "osmand", "teltonika", "wialon")}
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -51,6 +55,21 @@ class World:
             assert answer.status_code == 200, answer.text
             yield client
 
+    async def tracker(self, account: str = "Anna Ltd") -> Tracker:
+        """A new one, of its own for a test."""
+        unique_id = f"imei-{uuid4().hex}"
+        device_id = await self._insert(
+            "INSERT INTO devices (account_id, unique_id, name) VALUES (%s, %s, 'Van') RETURNING id", self.ids[account], unique_id
+        )
+        await self.server.refresh_device(device_id)
+        return Tracker(self, device_id, unique_id)
+
+    async def _insert(self, query: LiteralString, *values: object) -> int:
+        async with self.server.database.pool.connection() as connection:
+            row = await (await connection.execute(query, values)).fetchone()
+            assert row is not None
+            return int(row[0])
+
     async def report(self, unique_id: str, time: datetime, latitude: float | None, longitude: float | None, **more: Any) -> int:
         """A phone's report through its port; answered when it is stored."""
         place = {} if latitude is None else {"lat": latitude, "lon": longitude}
@@ -59,15 +78,31 @@ class World:
             return (await phone.get(f"http://127.0.0.1:{self.server.listeners.ports['osmand']}/", params=query)).status_code
 
 
+@dataclass
+class Tracker:
+    world: World
+    id: int
+    unique_id: str
+
+    async def report(self, time: datetime, latitude: float | None, longitude: float | None, **more: Any) -> None:
+        assert await self.world.report(self.unique_id, time, latitude, longitude, **more) == 200
+
+
 @cache
 def password_hash() -> str:
     return passwords.HASHER.hash(PASSWORD)
 
 
-@pytest.fixture
-async def world(settings: Settings) -> AsyncIterator[World]:
-    listeners = {name: ListenerSettings(host="127.0.0.1", port=0) for name in ("gt06", "osmand", "teltonika", "wialon")}
-    settings = settings.model_copy(update={"listeners": listeners})
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One for all tests of a module, as starting and stopping takes a second: a test that changes something makes its own."""
+    with database_copy(server_url, template) as url:
+        async with running(Settings(database_url=url, data_dir=tmp_path_factory.mktemp("data"), listeners=LISTENERS)) as world:
+            yield world
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[World]:
     async with Server(settings) as server:
         app = dashboards.create_app(server)
         async with serving(app) as port:
@@ -117,22 +152,17 @@ async def _populate(world: World) -> None:
     )
     trackers = (("Anna Ltd", "a1"), ("Anna Ltd", "a2"), ("Boris Ltd", "b1"))
     ids = world.ids
-    async with world.server.database.pool.connection() as connection:
-        for account, user, administrator, readonly in people:
-            if account not in ids:
-                cursor = await connection.execute("INSERT INTO accounts (name) VALUES (%s) RETURNING id", [account])
-                ids[account] = (await cursor.fetchone())[0]  # type: ignore[index]
-            cursor = await connection.execute(
-                "INSERT INTO users (account_id, email, name, password_hash, administrator, readonly)"
-                " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-                [ids[account], f"{user}@example.com", user.title(), password_hash(), administrator, readonly],
-            )
-            ids[user] = (await cursor.fetchone())[0]  # type: ignore[index]
-        for account, name in trackers:
-            cursor = await connection.execute(
-                "INSERT INTO devices (account_id, unique_id, name) VALUES (%s, %s, %s) RETURNING id",
-                [ids[account], f"imei-{name}", f"Truck {name}"],
-            )
-            ids[name] = (await cursor.fetchone())[0]  # type: ignore[index]
-    for _, name in trackers:
+    for account, user, administrator, readonly in people:
+        if account not in ids:
+            ids[account] = await world._insert("INSERT INTO accounts (name) VALUES (%s) RETURNING id", account)
+        ids[user] = await world._insert(
+            "INSERT INTO users (account_id, email, name, password_hash, administrator, readonly)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            *(ids[account], f"{user}@example.com", user.title(), password_hash(), administrator, readonly),
+        )
+    for account, name in trackers:
+        ids[name] = await world._insert(
+            "INSERT INTO devices (account_id, unique_id, name) VALUES (%s, %s, %s) RETURNING id",
+            *(ids[account], f"imei-{name}", f"Truck {name}"),
+        )
         await world.server.refresh_device(ids[name])
