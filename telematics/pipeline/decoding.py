@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from protocols import Codec, Columns, Decoded, Frame, Unreadable
+from protocols import ANSWER, Codec, Columns, Decoded, Frame, Unreadable
 from telematics.ingest.batch import Entry
 from telematics.pipeline.stages import Refused, Reports
 from telematics.pipeline.state import PROTOCOLS
@@ -47,6 +47,8 @@ def decode(entries: Sequence[Entry]) -> Intaken:
         protocols.append(np.full(len(columns), PROTOCOLS.index(codec.name), "i2"))
         for bad in decoded.unreadable:
             place = places[bad.frame]
+            if frames[place].kind == ANSWER:  # there is nothing in it to be read, which not every decoder knows
+                continue
             taken.dead_letters.append(dead_letter(entries[entry_of[place]], frames[place], bad.reason))
             if bad.ack is not None:
                 taken.acks[place] = bad.ack

@@ -1,11 +1,19 @@
 """Real protocols over real sockets: their own words for "welcome", "stored" and "who are you?", each at its moment."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from protocols import codec
+from protocols import ANSWER, CODECS, Codec, Frame, codec
+from telematics.config import LimitSettings
+from telematics.devices import Device
+from telematics.ingest import batch
+from telematics.ingest.connection import LAST, Tracker
+from telematics.ingest.crowd import Crowd
+from telematics.ingest.metrics import Counts
+from telematics.pipeline.decoding import decode
 from tests.ingest.doubles import Doors, call, doors, until
 
 TELTONIKA_FIX = bytes.fromhex(  # the maker's first example of Codec 8
@@ -86,3 +94,13 @@ async def test_teltonika_by_datagram(teltonika: Doors) -> None:
     assert await asyncio.wait_for(mail.received.get(), 5) == bytes.fromhex("0005CAFE010501")
     assert teltonika.intake.reports[0][0] == "352093086403655"
     transport.close()
+
+
+@pytest.mark.parametrize("of", CODECS, ids=lambda of: of.name)
+async def test_a_frame_that_only_answers_is_nothing_to_be_read(of: Codec) -> None:
+    intake = batch.Intake(LimitSettings(), devices=None)  # type: ignore[arg-type]
+    tracker = Tracker(of, intake, Counts(), Crowd(LimitSettings(), time.monotonic))
+    answers = [Frame(ANSWER, b"", b"HTTP/1.1 404 Not Found\r\n\r\n"), LAST]
+    for device in (None, Device(1, 1, "truck", "truck", slot=0)):
+        taken = decode([batch.Entry(tracker, device, answers, arrived=0.0)])
+        assert (len(taken.reports.columns), taken.dead_letters, taken.acks) == (0, [], {})
