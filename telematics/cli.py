@@ -4,6 +4,7 @@ import typer
 
 from telematics.commands import dead_letters, user
 from telematics.commands.decode import decode
+from telematics.commands.demo import demo
 from telematics.commands.doctor import doctor
 from telematics.commands.replay import replay
 from telematics.commands.serve import serve
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="Fleet telematics and GPS monitoring server.",
 )
 app.command()(serve)
+app.command()(demo)
 app.command()(decode)
 app.command()(simulate)
 app.command()(replay)
