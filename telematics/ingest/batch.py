@@ -20,6 +20,7 @@ from telematics.devices import Device, Devices
 from telematics.store.records import DeadLetter, UnknownTracker
 
 REJECTS_WAITING = 1_000  # dead letters in memory; past it they are counted and dropped: garbage must not push out real frames
+ENOUGH_FRAMES = 4_000  # make a batch at once: waiting for more would only add latency
 TAKEN_BYTES = 4 * 2**20  # a batch's payloads: some 50,000 Teltonika records, about a second's work
 UNKNOWN_WAITING = 1_000  # unknown trackers in memory between two writes
 
@@ -63,6 +64,7 @@ class Intake:
         self._heard: set[int] = set()
         self._unknown: dict[tuple[str, str], UnknownTracker] = {}
         self._wake = asyncio.Event()
+        self._enough = asyncio.Event()
         self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self.waiting_frames = 0
         self.waiting_bytes = 0
@@ -90,6 +92,8 @@ class Intake:
         for frame in frames:
             self.waiting_bytes += len(frame.payload)
         self._wake.set()
+        if self.waiting_frames >= ENOUGH_FRAMES:
+            self._enough.set()
         if not self.full and (
             self.waiting_frames > self._limits.waiting_frames or self.waiting_bytes > self._limits.waiting_bytes
         ):
@@ -111,8 +115,17 @@ class Intake:
         self._wake.set()
 
     async def wait(self) -> None:
-        """Until there is something to take."""
+        """Until there is something to take and the batch is ripe: batch_ms after its first frame, or when there is enough."""
         await self._wake.wait()
+        first = self._entries[0].arrived if self._entries else time.time()
+        left = first + self._limits.batch_ms / 1000 - time.time()
+        if left > 0 and self.waiting_frames < ENOUGH_FRAMES:
+            self._enough.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._enough.wait()
+            except TimeoutError:
+                return
 
     def take(self) -> tuple[list[Entry], list[Reject], set[int]]:
         """Entries in order of arrival, as many as make a batch; all rejects; the slots that were heard."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,7 +51,6 @@ class Worker:
     def __init__(
         self, settings: Settings, database: Database, writer: Writer, intake: Intake, devices: Devices, state: State, bus: Bus
     ) -> None:
-        self._limits = settings.limits
         self._offline = np.timedelta64(int(settings.motion.offline_s * 1000), "ms")
         self._database = database
         self._writer = writer
@@ -72,14 +72,9 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`; then what was taken is committed and acknowledged, and the state saved."""
         while not self._stopping:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._intake.wait()
-            except TimeoutError:
-                pass
-            else:
-                if not self._intake.full:
-                    await asyncio.sleep(self._limits.batch_ms / 1000)
             work = await self._prepare()
             await self._committed()
             snapshot = self.saver.due(self.watermark)
