@@ -148,7 +148,7 @@ def cut(points: list[Point], off_m: float) -> list[Point]:
         off_m -= metres(points[0], points[1])
         points = points[1:]
     a, b = points[0], points[1]
-    share = min(0.95, off_m / max(1.0, metres(a, b)))
+    share = min(0.999999, off_m / max(0.001, metres(a, b)))
     return [(a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share), *points[1:]]
 
 

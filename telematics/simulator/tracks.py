@@ -97,7 +97,7 @@ def _csv(path: Path, text: str) -> dict[str, list[Told]]:
                 raise TrackError(f"{path}, line {rows.line_num}: no vehicle")
             tracks.setdefault(vehicle, []).append(told)
     except csv.Error as error:
-        raise TrackError(f"{path}, line {rows.line_num}: {error}") from None
+        raise TrackError(f"{path}, line {rows.reader.line_num}: {error}") from None
     return tracks
 
 
