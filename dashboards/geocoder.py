@@ -33,7 +33,8 @@ class Geocoder:
         self._client: httpx.AsyncClient | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
         self._resting_until = 0.0
-        self._loading: asyncio.Task[towns.Towns] | None = None
+        self._towns: towns.Towns | None = None
+        self._loading: asyncio.Task[towns.Towns] | None = None  # tried once: what is broken stays so
 
     async def name(self, latitude: float, longitude: float, language: str) -> str:
         """Never fails; empty where nothing is known."""
@@ -56,12 +57,15 @@ class Geocoder:
         return await asyncio.shield(self._loading)
 
     async def nearest_town(self, latitude: float, longitude: float, language: str) -> str:
-        try:
-            known = await self.towns()
-        except Exception as error:  # whatever it is (disk full, file torn), a map without town names is better than none
-            log.warning("the list of towns can't be loaded", error=repr(error))
-            return ""
-        return known.describe(latitude, longitude, language)
+        if self._towns is None:
+            if self._loading is None:
+                self._loading = asyncio.create_task(asyncio.to_thread(towns.load, self._folder))
+            try:
+                self._towns = await asyncio.shield(self._loading)
+            except Exception as error:  # whatever it is (disk full, file torn), a map without town names is better than none
+                log.warning("the list of towns can't be loaded", error=repr(error))
+                return ""
+        return self._towns.describe(latitude, longitude, language)
 
     async def _ask(self, latitude: float, longitude: float, language: str) -> str | None:
         """None: it didn't answer well."""

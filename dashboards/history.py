@@ -36,27 +36,26 @@ async def check_size(server: Server, device_ids: Sequence[int], between: Range) 
 
 
 async def read(server: Server, device_id: int, between: Range, limit: int = LONGEST) -> AsyncIterator[list[Position]]:
-    """In order of time, in parts. Reports before the first known place of all are left out."""
-    database = server.database
+    """In order of time, in parts, up to `limit` positions. Reports before the first known place of all are left out."""
     walk = await _start(server, device_id, between.since)
     after: datetime | None = None
     while limit > 0:
+        asked = min(PART, limit)
         rows = await sql.rows(
-            database,
+            server.database,
             "history",
             Stored,
             device_id=device_id,
             since=between.since,
             until=between.until,
             after=after,
-            limit=min(PART, limit),
+            limit=asked,
         )
-        if not rows:
+        part = [position for row in rows if (position := walk.step(row)) is not None]
+        yield part
+        if len(rows) < asked:
             return
-        yield [position for row in rows if (position := walk.step(row)) is not None]
-        if len(rows) < min(PART, limit):
-            return
-        after, limit = rows[-1].time, limit - len(rows)
+        after, limit = rows[-1].time, limit - len(part)
 
 
 async def by_number(server: Server, viewer: Viewer, numbers: Sequence[int]) -> list[Position]:

@@ -180,7 +180,7 @@ async def ensure_first_administrator(
     """Makes an administrator when there is none at all, and gives the password, to be printed once; otherwise None."""
     async with database.pool.connection() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
-        if await (await connection.execute("SELECT FROM users WHERE administrator LIMIT 1")).fetchone():
+        if await (await connection.execute("SELECT id FROM users WHERE administrator LIMIT 1")).fetchone() is not None:
             return None
         password = password or passwords.generate()
         accounts = await sql.rows_on(

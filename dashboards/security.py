@@ -80,8 +80,8 @@ def same_origin(headers: Mapping[str, str], public_url: str | None) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return True
-    ours = {headers.get("host"), urlsplit(public_url or "").netloc}
-    return (urlsplit(origin).netloc or None) in ours - {""}
+    asked = urlsplit(origin).netloc
+    return bool(asked) and asked in (headers.get("host"), urlsplit(public_url or "").netloc)
 
 
 def content_policy(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -147,8 +148,11 @@ async def serving(app: FastAPI) -> AsyncIterator[int]:
 async def eventually(true: Callable[[], object], within_s: float = 15) -> None:
     """Return as soon as it is."""
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        while True:
+            found = true()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def _populate(world: World) -> None:

@@ -1,0 +1,182 @@
+"""Whatever a query or body holds, the answer is a problem with a status below 500, and the server goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.api.conftest import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NASTY = [
+    "",
+    "\0",
+    "%00",
+    "'; DROP TABLE users; --",
+    "-1",
+    "0",
+    "9" * 40,
+    "1e400",
+    "NaN",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "💥",
+    "\ud800",
+    "../..",
+    "a" * 5000,
+]
+QUERIES = {
+    "/api/devices": ("id", "uniqueId", "limit", "offset"),
+    "/api/positions": ("deviceId", "id", "from", "to", "limit"),
+    "/api/positions/gpx": ("deviceId", "from", "to"),
+    "/api/reports/events": ("deviceId", "type", "from", "to"),
+    "/api/reports/stops": ("deviceId", "from", "to"),
+    "/api/server/geocode": ("latitude", "longitude", "language"),
+    "/api/session": ("token",),
+    "/api/unknown-trackers": ("uniqueId", "limit", "offset"),
+    "/api/users": ("limit", "offset"),
+}
+VALUES = st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8"), max_size=30) | st.integers().map(str)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(NASTY[:-3]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = (
+    "name",
+    "uniqueId",
+    "phone",
+    "disabled",
+    "attributes",
+    "accountId",
+    "email",
+    "password",
+    "administrator",
+    "timeZone",
+    "language",
+)
+BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8) | JSON
+LITTLE = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def check(answer: httpx.Response) -> None:
+    assert answer.status_code < 500, f"{answer.request.method} {answer.request.url} {answer.request.content!r}: {answer.text}"
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+
+
+async def test_any_query(world: World) -> None:
+    async with world.signed_in("admin") as admin:
+        asked: list[tuple[str, str, str]] = []
+
+        @LITTLE
+        @given(st.sampled_from([(path, name) for path, names in QUERIES.items() for name in names]), VALUES)
+        def collect(where: tuple[str, str], value: str) -> None:
+            asked.append((*where, value))
+
+        collect()
+        for path, names in QUERIES.items():
+            asked += [(path, name, value) for name in names for value in NASTY]
+        await in_parallel(
+            admin.get(f"{path}?{httpx.QueryParams({**usual(path), name: value.encode('utf-8', 'replace').decode()})}")
+            for path, name, value in asked
+        )
+
+
+def usual(path: str) -> dict[str, str]:
+    if "geocode" in path:
+        return {"latitude": "0", "longitude": "0"}
+    if "reports" in path or path.endswith("gpx"):
+        return {"deviceId": "1", "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    return {}
+
+
+async def test_any_body(world: World) -> None:
+    async with world.signed_in("admin") as admin:
+        bodies: list[Any] = []
+        LITTLE(given(BODIES)(bodies.append))()
+        bodies += [
+            b"",
+            b"{",
+            b"\xff",
+            b"[" * 100_000,
+            b'{"name":"x","uniqueId":"\\ud800"}',
+            b'{"attributes":{"a":1e999}}',
+            b"NaN",
+            b"9" * 10_000,
+        ]
+        raw = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
+        paths = ("/api/devices", "/api/users", "/api/accounts", "/api/unknown-trackers/adopt", "/api/session")
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": "203.0.113.9"}
+        await in_parallel(admin.post(path, content=body, headers=headers) for body in raw for path in paths)
+        await in_parallel(admin.put(f"/api/devices/{world.ids['b1']}", content=body, headers=headers) for body in raw)
+        await in_parallel(admin.put(f"/api/users/{world.ids['rita']}", content=body, headers=headers) for body in raw)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/devices/x",
+        "/api/devices/0",
+        "/api/devices/-1",
+        "/api/devices/99999999999999999999",
+        "/api/events/" + "9" * 18,
+        "/api/events/" + "9" * 30,
+        "/api//devices",
+        "/api/devices/%00",
+        "/api/../etc/passwd",
+        "/%ff",
+    ],
+)
+async def test_any_path(world: World, path: str) -> None:
+    async with world.signed_in("anna") as anna:
+        answer = await anna.get(path)
+        assert 400 <= answer.status_code < 500
+
+
+async def test_what_viewers_say_into_the_socket_is_ignored(world: World) -> None:
+    async with world.signed_in("anna") as anna:
+        headers = {"Cookie": f"JSESSIONID={anna.cookies['JSESSIONID']}"}
+        async with websockets.connect(f"ws://localhost:{world.port}/api/socket", additional_headers=headers) as socket:
+            await socket.recv()
+            for said in ("", "{", '{"logs":true}', b"\xff\x00", "x" * 60_000):
+                await socket.send(said)
+            device = (await anna.post("/api/devices", json={"name": "Later", "uniqueId": "later"})).json()
+            assert device["id"] in [shown["id"] for shown in await news(socket, "devices")]
+            await anna.delete(f"/api/devices/{device['id']}")
+            assert await news(socket, "removed") == [device["id"]]
+
+
+async def news(socket: websockets.ClientConnection, key: str) -> list[Any]:
+    """The next list of that name, within some seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            message = json.loads(await socket.recv())
+            if key in message:
+                found: list[Any] = message[key]
+                return found
+
+
+async def in_parallel(requests: Any) -> None:
+    """A few at a time."""
+    places = asyncio.Semaphore(8)
+
+    async def one(request: Any) -> None:
+        async with places:
+            check(await request)
+
+    async with asyncio.TaskGroup() as group:
+        for request in requests:
+            group.create_task(one(request))
