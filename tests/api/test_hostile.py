@@ -106,7 +106,13 @@ def usual(path: str) -> dict[str, str]:
 async def test_any_body(world: World) -> None:
     async with world.signed_in("admin") as admin:
         bodies: list[Any] = []
-        LITTLE(given(BODIES)(bodies.append))()
+
+        @LITTLE
+        @given(BODIES)
+        def collect(body: Any) -> None:
+            bodies.append(body)
+
+        collect()
         bodies += [
             b"",
             b"{",
