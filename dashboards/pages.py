@@ -31,7 +31,7 @@ from starlette.types import Scope
 from dashboards import sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
-from dashboards.problems import Problem
+from dashboards.problems import Problem, answer
 from dashboards.state import of
 from telematics.server import Server
 
@@ -308,6 +308,15 @@ class Pages:
             raise Problem(404, "No such cell", "Cells are named by their corner in tens of degrees, such as 7_4.")
         return Response(msgspec.json.encode(rows), 200, {"Cache-Control": "private, max-age=86400"}, "application/json")
 
+    async def missing(self, request: Request, error: Exception) -> Response:
+        """For people a page, for programs a problem."""
+        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+            return answer(404, "Not Found")
+        viewer = await optional_user(request)
+        if viewer is None:
+            return to_login(request)
+        return self.page(request, viewer, "missing.html", status=404)
+
     def page(
         self,
         request: Request,
@@ -441,8 +450,9 @@ mimetypes.add_type("text/javascript", ".mjs")
 
 
 def mount(app: FastAPI, server: Server) -> None:
-    """Pages and static files. Last of all routes, since it answers whatever no other does with a page that says so."""
+    """Pages and static files, and a page for addresses that aren't there."""
     assets("live")  # a server without its pages should say so when it starts, not to the first visitor
     pages = Pages(server)
     app.include_router(pages.router)
     app.mount("/static", Statics(directory=HERE / "static"), name="static")
+    app.add_exception_handler(404, pages.missing)

@@ -18,14 +18,17 @@ export interface Vehicle {
   words: string;
 }
 
+const STANDING_KMH = 1;
 const ALARM_LASTS_MS = 15 * 60_000; // an alarm reports a moment; after this it is news, not the vehicle's state
 
 /** What a vehicle is doing. Offline wins over what it said last, since nobody knows if that still holds. */
 export function stateOf(device: Device, position: Position | null, now: number): State {
   if (position?.attributes.alarm && now - Date.parse(position.fixTime) < ALARM_LASTS_MS) return "alarm";
   if (position === null || device.status !== "online") return "offline";
-  if (device.moving ?? position.attributes.motion ?? position.speed > 0) return "moving";
-  return position.attributes.ignition ? "idle" : "parked";
+  // The server calls a vehicle moving until it has stood for a while, so that a red light ends no trip; the map shows what it does now.
+  const underway = device.moving ?? position.attributes.motion ?? true;
+  if (underway && speedKmh(position.speed) >= STANDING_KMH) return "moving";
+  return (position.attributes.ignition ?? underway) ? "idle" : "parked";
 }
 
 function vehicle(device: Device, position: Position | null, now: number): Vehicle {

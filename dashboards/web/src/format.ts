@@ -30,9 +30,13 @@ export function formatAgo(time: number, now: number): string {
   return seconds < 5 ? t("just now") : t("{duration} ago", { duration: formatDuration(seconds) });
 }
 
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayClock = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const fullClock = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+/** English here is that of the world's dispatchers: 24 hours, the day before the month. */
+export const dateLanguage = language === "en" ? "en-GB" : language;
+
+const clock = new Intl.DateTimeFormat(dateLanguage, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayClock = new Intl.DateTimeFormat(dateLanguage, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const fullClock = new Intl.DateTimeFormat(dateLanguage, { dateStyle: "medium", timeStyle: "medium" });
+const minute = new Intl.DateTimeFormat(dateLanguage, { hour: "2-digit", minute: "2-digit" });
 
 const sameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString();
 
@@ -42,7 +46,12 @@ export function formatTime(time: number, now = Date.now()): string {
   return (sameDay(date, new Date(now)) ? clock : dayClock).format(date);
 }
 
-export const formatClock = (time: number): string => clock.format(time);
+/** Hours and minutes, with the date when it isn't today's. */
+export function formatMinute(time: number, now = Date.now()): string {
+  const date = new Date(time);
+  return (sameDay(date, new Date(now)) ? minute : dayClock).format(date);
+}
+
 export const formatFull = (time: number): string => fullClock.format(time);
 export const formatPlace = (latitude: number, longitude: number): string => `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;
 

@@ -3,7 +3,7 @@ import "./style/app.css";
 import { Marker } from "maplibre-gl";
 import { ApiError, type Device, get, type Position, type Stop } from "./api";
 import { element, need, toast } from "./dom";
-import { formatDistance, formatDuration, formatPlace, formatSpeed, formatTime } from "./format";
+import { formatDistance, formatDuration, formatMinute, formatPlace, formatSpeed, formatTime } from "./format";
 import { formatNumber, t } from "./i18n";
 import { SpeedChart } from "./history/chart";
 import { VehicleCombo } from "./history/combo";
@@ -18,6 +18,7 @@ import { startShell } from "./shell";
 import { onTheme, token } from "./theme";
 
 const MOST_STOP_MARKERS = 300;
+const DURATIONS_ZOOM = 13; // further off, the durations would cover each other
 const TOO_MANY = 413; // the server's word for a period with more positions than it hands out
 
 class HistoryPage {
@@ -89,6 +90,9 @@ class HistoryPage {
     need<HTMLFormElement>("#choice").addEventListener("submit", (event) => event.preventDefault());
     need("#share").addEventListener("click", () => void share());
     need("#panel-toggle").addEventListener("click", () => this.panel(!document.body.classList.contains("panel-open")));
+    this.base.map.on("zoom", () => {
+      need("#map").classList.toggle("show-durations", this.base.map.getZoom() >= DURATIONS_ZOOM);
+    });
     this.base.map.on("click", (event) => this.click(event.lngLat.lng, event.lngLat.lat, event.point.x, event.point.y));
     onTheme(() => requestAnimationFrame(() => this.marker.redraw()));
   }
@@ -182,7 +186,7 @@ class HistoryPage {
         { type: "button", class: "stop" },
         element("span", { class: "stop-number" }, String(i + 1)),
         element("b", {}, formatDuration(stop.duration / 1000)),
-        element("time", {}, `${formatTime(start)} – ${formatTime(Date.parse(stop.endTime))}`),
+        element("time", {}, `${formatMinute(start)} – ${formatMinute(Date.parse(stop.endTime))}`),
         element("span", { class: "sub" }, stop.address ?? formatPlace(stop.lat, stop.lon)),
       );
       row.addEventListener("click", () => this.goTo(stop));
@@ -196,7 +200,7 @@ class HistoryPage {
   private stopMarker(stop: Stop, i: number): void {
     const duration = formatDuration(stop.duration / 1000);
     const name = t("Stop {n}: {duration}", { n: i + 1, duration });
-    const button = element("button", { type: "button", class: "stop-marker", title: name, "aria-label": name }, duration);
+    const button = element("button", { type: "button", class: "stop-marker", title: name, "aria-label": name }, String(i + 1), element("span", {}, duration));
     button.addEventListener("click", (event) => {
       event.stopPropagation();
       this.goTo(stop);

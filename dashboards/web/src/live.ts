@@ -34,8 +34,7 @@ class LivePage {
   private lastNews = Date.now();
 
   constructor() {
-    const view = savedView();
-    this.base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" }, view);
+    this.base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" }, this.remembered);
     this.layer = new VehicleLayer(this.base.map, this.fleet);
     this.trail = new Trail(this.base);
     this.list = new VehicleList(need("#list"), (id) => this.choose(id, true));
@@ -66,7 +65,9 @@ class LivePage {
     this.search.addEventListener("input", debounce(80, () => this.refresh()));
     this.order.addEventListener("change", () => this.refresh());
     need("#clear-filter").addEventListener("click", () => this.clear());
-    need("#fit").addEventListener("click", () => this.fit());
+    const fit = need("#fit");
+    fit.addEventListener("click", () => this.fit());
+    this.base.addButton(fit);
     need("#panel-toggle").addEventListener("click", () => this.togglePanel());
     setInterval(() => this.list.render(), 5_000); // "12 s ago" grows old too
     addEventListener("keydown", (event) => this.key(event));
@@ -76,7 +77,7 @@ class LivePage {
       map.getCanvas().style.cursor = this.layer.hit(event.point.x, event.point.y) ? "pointer" : "";
     });
     map.on("dragstart", () => this.follow(false));
-    map.on("moveend", () => saveView(map.getCenter().toArray(), map.getZoom()));
+    map.on("moveend", () => this.layerIsEmpty || saveView(map.getCenter().toArray(), map.getZoom()));
     this.layer.onSelectedMoved = (longitude, latitude) => {
       this.trail.head([longitude, latitude]);
       if (this.following && !map.isMoving() && document.hasFocus()) map.setCenter([longitude, latitude]);
@@ -93,13 +94,14 @@ class LivePage {
   }
 
   private layerIsEmpty = true;
+  private readonly remembered = savedView();
 
   /** The first positions are here: show what the address asks for, or everybody. */
   private opened(): void {
     this.layerIsEmpty = false;
     const wanted = Number(new URLSearchParams(location.search).get("device"));
     if (this.fleet.vehicles.has(wanted)) this.choose(wanted, true);
-    else if (!savedView()) this.fit(0);
+    else if (!this.remembered) this.fit(0);
   }
 
   private moved(position: Position): void {
@@ -145,8 +147,17 @@ class LivePage {
     if (this.selected === null) address.searchParams.delete("device");
     else address.searchParams.set("device", String(this.selected));
     history.replaceState(null, "", address);
+    this.makeRoom();
     this.follow(vehicle?.position != null && go);
     if (vehicle) document.body.classList.remove("panel-open");
+  }
+
+  /** On a phone the card covers the lower half: the middle of the map is then higher up. */
+  private makeRoom(): void {
+    const { map } = this.base;
+    const card = need("#card").getBoundingClientRect();
+    const bottom = card.height && card.left < 1 ? Math.max(0, map.getContainer().getBoundingClientRect().bottom - card.top) : 0;
+    map.setPadding({ top: 0, left: 0, right: 0, bottom });
   }
 
   private follow(on: boolean): void {

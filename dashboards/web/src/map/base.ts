@@ -35,6 +35,7 @@ export class BaseMap {
   private theme: Theme = currentTheme();
   private offline = false;
   private ready = false;
+  private folded = false;
   private tileErrors = 0;
   private tilesSeen = false;
 
@@ -66,9 +67,10 @@ export class BaseMap {
     });
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
+    this.map.addControl(new AttributionControl({ compact: true }), "bottom-right");
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-    this.map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    this.map.on("idle", () => this.foldCredits());
     this.detail = new OfflineDetail(this.map);
     this.map.on("style.load", () => this.styled());
     this.map.on("error", ({ error }) => this.failed(error));
@@ -86,6 +88,23 @@ export class BaseMap {
   onStyle(draw: Draw): void {
     this.draws.push(draw);
     if (this.ready) draw(this.map, this.theme);
+  }
+
+  /** MapLibre opens the credits with each new source; here they open when asked for. */
+  private foldCredits(): void {
+    if (this.folded) return;
+    const credits = this.container.querySelector(".maplibregl-ctrl-attrib");
+    credits?.removeAttribute("open");
+    credits?.classList.remove("maplibregl-compact-show");
+    this.folded = this.ready;
+  }
+
+  /** A button among the map's own. */
+  addButton(button: HTMLElement): void {
+    const group = document.createElement("div");
+    group.className = "maplibregl-ctrl maplibregl-ctrl-group";
+    group.append(button);
+    this.map.addControl({ onAdd: () => group, onRemove: () => group.remove() }, "bottom-right");
   }
 
   source(name: string): GeoJSONSource | undefined {
@@ -109,7 +128,7 @@ export class BaseMap {
   }
 
   private styled(): void {
-    if (this.offline) void this.detail.restart();
+    if (this.offline) void this.detail.restart(this.theme);
     if (Object.keys(this.map.getStyle().sources).length === 0) return; // the blank one at the start
     this.ready = true;
     for (const draw of this.draws) draw(this.map, this.theme);

@@ -16,6 +16,7 @@ interface Dress {
   province: string;
   river: string;
   grid: string;
+  builtUp: string;
   town: string;
   townDot: string;
   country: string;
@@ -30,7 +31,8 @@ const DRESSES: Record<Theme, Dress> = {
     border: "#b3a99a",
     province: "#d8d2c6",
     river: "#b3d0e0",
-    grid: "#e6e4dc",
+    grid: "rgb(90 80 60 / 7%)",
+    builtUp: "#ece7dc",
     town: "#3c444d",
     townDot: "#7d8791",
     country: "#8b8275",
@@ -43,7 +45,8 @@ const DRESSES: Record<Theme, Dress> = {
     border: "#4d545c",
     province: "#2b323a",
     river: "#1f3a4a",
-    grid: "#20272f",
+    grid: "rgb(255 255 255 / 5%)",
+    builtUp: "#20272f",
     town: "#b4bdc7",
     townDot: "#69747f",
     country: "#6d7681",
@@ -55,6 +58,7 @@ const data = (name: string): string => new URL(`/static/dist/basemap/${name}.jso
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const geojson = (name: string) => ({ type: "geojson" as const, data: data(name), tolerance: 0.5 });
 
+const DOT = "town-dot";
 export const FONT = ["system-ui", "sans-serif"];
 export const ATTRIBUTION =
   '<a href="https://www.naturalearthdata.com/" target="_blank" rel="noopener">Natural Earth</a>, ' +
@@ -79,6 +83,19 @@ export function offlineStyle(theme: Theme): StyleSpecification {
       layout: { "line-cap": "round", "line-join": "round" },
       paint: { "line-color": dress.river, "line-width": width(2, 0.4, 6, 1.4, 10, 3) },
     },
+    {
+      id: "built-up", // roughly: GeoNames knows how many live there, not how far the streets go
+      type: "circle",
+      source: "towns",
+      minzoom: 6,
+      paint: {
+        "circle-color": dress.builtUp,
+        "circle-opacity": 0.75,
+        "circle-blur": 0.35,
+        "circle-pitch-alignment": "map",
+        "circle-radius": ["interpolate", ["exponential", 2], ["zoom"], 6, ["*", PX_PER_M_AT_6, ["get", "radius"]], 18, ["*", PX_PER_M_AT_6 * 2 ** 12, ["get", "radius"]]],
+      },
+    },
     { id: "grid", type: "line", source: "grid", minzoom: 7, paint: { "line-color": dress.grid, "line-width": 1 } },
     { id: "provinces", type: "line", source: "provinces", paint: { "line-color": dress.province, "line-width": 1 }, minzoom: 3 },
     {
@@ -86,26 +103,14 @@ export function offlineStyle(theme: Theme): StyleSpecification {
       type: "line",
       source: "borders",
       layout: { "line-join": "round" },
-      paint: { "line-color": dress.border, "line-opacity": 0.16, "line-width": width(2, 2, 6, 7, 10, 12) },
+      paint: { "line-color": dress.border, "line-opacity": 0.14, "line-width": width(2, 1.5, 6, 6, 10, 10) },
     },
     {
       id: "borders",
       type: "line",
       source: "borders",
       layout: { "line-join": "round" },
-      paint: { "line-color": dress.border, "line-width": width(2, 0.5, 6, 1.1, 10, 1.6), "line-dasharray": [4, 2] },
-    },
-    {
-      id: "town-dots",
-      type: "circle",
-      source: "towns",
-      filter: ["<=", ["get", "from"], ["zoom"]] as unknown as boolean,
-      paint: {
-        "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 1.6, 10, ["+", 2, ["get", "size"]]],
-        "circle-color": dress.halo,
-        "circle-stroke-color": dress.townDot,
-        "circle-stroke-width": 1.2,
-      },
+      paint: { "line-color": dress.border, "line-width": width(2, 0.5, 6, 1, 10, 1.5) },
     },
     {
       id: "towns",
@@ -113,6 +118,7 @@ export function offlineStyle(theme: Theme): StyleSpecification {
       source: "towns",
       filter: ["<=", ["get", "from"], ["zoom"]] as unknown as boolean,
       layout: {
+        "icon-image": DOT, // dot and name in one layer: no dot is left without its name where there is no room
         "text-field": ["get", "name"],
         "text-font": FONT,
         "text-size": ["interpolate", ["linear"], ["zoom"], 3, ["+", 10, ["get", "size"]], 10, ["+", 12, ["*", 2, ["get", "size"]]]],
@@ -152,23 +158,49 @@ export function offlineStyle(theme: Theme): StyleSpecification {
       provinces: geojson("provinces"),
       countries: { type: "geojson", data: EMPTY },
       towns: { type: "geojson", data: EMPTY },
-      grid: { type: "geojson", data: grid() },
+      grid: { type: "geojson", data: EMPTY },
     },
     layers,
   };
 }
 
-/** A graticule of one degree: near the ground, where this map knows little, it gives the eye something to measure motion with. */
-function grid(): FeatureCollection {
+/** A little ring. */
+function dot(theme: Theme): ImageData {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 14;
+  const context = canvas.getContext("2d") as CanvasRenderingContext2D;
+  context.fillStyle = DRESSES[theme].halo;
+  context.strokeStyle = DRESSES[theme].townDot;
+  context.lineWidth = 2.4;
+  context.arc(7, 7, 5, 0, Math.PI * 2);
+  context.fill();
+  context.stroke();
+  return context.getImageData(0, 0, 14, 14);
+}
+
+/** Steps of the graticule, degrees, from a zoom on. Near the ground, where this map knows little, it gives the eye a measure of motion. */
+const GRID_STEPS: readonly [zoom: number, step: number][] = [
+  [14, 0.005],
+  [12, 0.02],
+  [10, 0.1],
+  [0, 0.5],
+];
+
+export function grid(zoom: number, west: number, south: number, east: number, north: number): FeatureCollection {
+  const step = GRID_STEPS.find(([from]) => zoom >= from)?.[1] ?? 1;
+  const from = (value: number) => Math.floor(value / step) - 1;
+  const to = (value: number) => Math.ceil(value / step) + 1;
   const lines: number[][][] = [];
-  const along = (n: number, at: (i: number) => number[]) => Array.from({ length: n }, (_, i) => at(i));
-  for (let lon = -180; lon <= 180; lon++) lines.push(along(18, (i) => [lon, -85 + i * 10]));
-  for (let lat = -84; lat <= 84; lat++) lines.push(along(37, (i) => [-180 + i * 10, lat]));
+  for (let x = from(west); x <= to(east); x++) lines.push([[x * step, south - step], [x * step, north + step]]);
+  for (let y = from(south); y <= to(north); y++) lines.push([[west - step, y * step], [east + step, y * step]]);
   return {
     type: "FeatureCollection",
     features: [{ type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates: lines } }],
   };
 }
+
+/** A screen pixel at zoom 6 is so many metres wide at the equator, and half as many as that with each zoom. */
+const PX_PER_M_AT_6 = (512 * 2 ** 6) / 40_075_017;
 
 /** A town as the server tells it: longitude, latitude, name, people. */
 type Town = [number, number, string, number];
@@ -181,7 +213,8 @@ export const townZoom = (people: number): number =>
 
 function town([longitude, latitude, name, people]: Town) {
   const size = people >= 1e6 ? 3 : people >= 2e5 ? 2 : people >= 3e4 ? 1 : 0;
-  return point(longitude, latitude, { name, people, from: townZoom(people), size });
+  const radius = (1000 + 8 * Math.sqrt(people)) / Math.cos((latitude * Math.PI) / 180); // metres of the map's own, which grow polewards
+  return point(longitude, latitude, { name, people, from: townZoom(people), size, radius });
 }
 
 const countryNames = new Intl.DisplayNames(language, { type: "region" });
@@ -222,9 +255,10 @@ export class OfflineDetail {
   }
 
   /** After the style has been set: its sources are new, and empty. */
-  async restart(): Promise<void> {
+  async restart(theme: Theme): Promise<void> {
     this.shown = "";
     this.detailed = false;
+    if (!this.map.hasImage(DOT)) this.map.addImage(DOT, dot(theme), { pixelRatio: 2 });
     const countries = await rows<Country>(data("countries"));
     this.source("countries")?.setData({ type: "FeatureCollection", features: countries.map(country) });
     await this.refresh();
@@ -249,6 +283,8 @@ export class OfflineDetail {
       this.source("borders")?.setData(data("borders-10m"));
     }
     const box = this.map.getBounds();
+    const zoom = this.map.getZoom();
+    if (zoom >= 7) this.source("grid")?.setData(grid(zoom, box.getWest(), box.getSouth(), box.getEast(), box.getNorth()));
     const cells = near ? cellsOf(box.getWest(), box.getSouth(), box.getEast(), box.getNorth()) : [];
     const wanted = ["large", ...cells.slice(0, MOST_CELLS)];
     if (this.shown === wanted.join()) return;

@@ -8,12 +8,15 @@ import type { BaseMap } from "./base";
 const HOUR_MS = 3_600_000;
 const MOST = 5_000; // fixes; a tracker that reports more often than once a second is thinned by the end of the line
 
+const HEAD_MS = 100; // the head is redrawn no more often: each time costs a trip through the map's worker
+
 type Point = [number, number];
 
 export class Trail {
   private device: number | null = null;
   private fixes: { time: number; at: Point }[] = [];
   private aborter = new AbortController();
+  private headAt = 0;
 
   constructor(private readonly base: BaseMap) {
     base.onStyle((map) => {
@@ -49,7 +52,9 @@ export class Trail {
   /** The vehicle glides on between the fixes, and the line with it. */
   head(place: Point): void {
     const last = this.fixes.at(-2)?.at;
-    if (this.device === null || !last) return;
+    const now = performance.now();
+    if (this.device === null || !last || now - this.headAt < HEAD_MS) return;
+    this.headAt = now;
     this.base.source("trail-head")?.setData(line([last, place]));
   }
 
