@@ -125,6 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[World]:
 async def serving(app: FastAPI) -> AsyncIterator[int]:
     """As `telematics serve` does it."""
     door = socket.create_server(("127.0.0.1", 0))
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it for sockets made so; uvloop does not
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -33,7 +33,7 @@ async def test_an_account_with_its_user_lives(world: World) -> None:
 
         new = {"name": "Dana", "email": email().upper(), "password": PASSWORD, "accountId": account["id"], "attributes": {"a": 1}}
         user = (await admin.post("/api/users", json=new)).json()
-        assert (user["email"], user["accountId"], user["administrator"]) == (new["email"].lower(), account["id"], False)  # type: ignore[attr-defined]
+        assert (user["email"], user["accountId"], user["administrator"]) == (new["email"].lower(), account["id"], False)
         assert (await admin.post("/api/users", json=new)).status_code == 400
         async with world.visitor() as dana:
             answer = await dana.post("/api/session", data={"email": new["email"], "password": PASSWORD})

@@ -69,9 +69,9 @@ async def test_devices_and_positions(world: World, client: ApiClient) -> None:
     }
     (position,) = [position for position in await client.get_positions() if position["deviceId"] == world.ids["a1"]]
     assert keys(PositionModel) <= set(position)
-    server_time = position.pop("serverTime")
-    assert server_time.endswith("+00:00")
+    assert position["serverTime"].endswith("+00:00")
     assert position == {
+        "serverTime": position["serverTime"],
         "id": devices[0]["positionId"],
         "deviceId": world.ids["a1"],
         "protocol": "osmand",
