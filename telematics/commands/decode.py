@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import protocols
 from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
 
-OWN_WORDS = {"frame"}
+OVER_HTTP = {"osmand"}
+UNITS = {
+    "latitude": "°", "longitude": "°", "altitude_m": "m", "speed_kmh": "km/h", "course_deg": "°", "accuracy_m": "m",
+    "power_v": "V", "battery_v": "V", "battery_percent": "%", "odometer_m": "m", "engine_hours_s": "s", "fuel_l": "l",
+}  # fmt: skip
+WINDS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 
 
 def decode(
@@ -39,15 +44,17 @@ def decode(
         return
     if not packet:
         raise typer.BadParameter("give the packet in hex behind the protocol's name, or --jsonl and lines on standard input")
-    explain(codec, wire_of(packet))
+    explain(codec, wire_of(codec, packet))
 
 
-def wire_of(packet: str) -> bytes:
-    """Hex, with or without blanks; anything else is text, and gets the line end that a terminal can't type."""
+def wire_of(codec: Codec, packet: str) -> bytes:
+    """Hex, with or without blanks; anything else is text, and gets what a terminal can't type: the line end, or HTTP."""
     try:
         return bytes.fromhex(packet)
     except ValueError:
-        return packet.encode() + b"\r\n"
+        if codec.name in OVER_HTTP and not packet.startswith(("GET ", "POST ")):
+            return http_request({"path": "/", "query": packet.partition("?")[2] or packet})
+        return packet.encode() + (b"\r\n\r\n" if codec.name in OVER_HTTP else b"\r\n")
 
 
 def answer(codec: Codec, line: str) -> str:
@@ -73,7 +80,8 @@ class Told(msgspec.Struct):
     logins: list[str]
     frames: list[Frame]
     positions: list[dict[str, Any]]
-    replies: list[bytes]
+    frame_of: list[int]  # for each position the frame that it came in
+    replies: list[bytes]  # given at once, to logins and the like
     errors: list[str]
 
 
@@ -104,7 +112,7 @@ def _read(codec: Codec, session: Session, wire: bytes) -> Told:
         received = session.admit(known=True)
     decoded = codec.decode(frames)
     errors = [str(reject) for reject in rejects] + [bad.reason for bad in decoded.unreadable]
-    return Told(logins, frames, list(decoded.columns.rows()), replies + [f.ack for f in frames if f.ack], errors)
+    return Told(logins, frames, list(decoded.columns.rows()), decoded.columns.frame.tolist(), replies, errors)
 
 
 def http_request(http: dict[str, Any]) -> bytes:
@@ -123,32 +131,68 @@ def http_request(http: dict[str, Any]) -> bytes:
 def explain(codec: Codec, wire: bytes) -> None:
     """Print what the packet says; exit with 1 when nothing in it could be read."""
     told, out = read(codec, wire), Console()
+    out.print(f"{len(wire)} bytes of {codec.name} ({codec.makers})" if codec.makers else f"{len(wire)} bytes of {codec.name}")
     for login in told.logins:
-        out.print(f"[bold]says it is[/] {login}")
-    for place, position in enumerate(told.positions, 1):
-        out.print(_table(f"report {place}", position.items()))
-    for frame in told.frames:
-        if not told.positions:
-            out.print(f"[bold]{frame.kind}[/], {len(frame.payload)} bytes, holds no report")
+        out.print(f"The tracker says it is [bold]{escape(login)}[/]", highlight=False, soft_wrap=True)
     for reply in told.replies:
-        out.print(
-            f"[bold]server answers[/] {reply.hex()}"
-            + (f"  {reply!r}" if reply.isascii() and reply.strip().isascii() and b"\r\n" in reply else "")
-        )
+        out.print(f"Answered at once with {_bytes(reply)}", highlight=False, soft_wrap=True)
+    for number, frame in enumerate(told.frames):
+        positions = [position for position, of in zip(told.positions, told.frame_of, strict=True) if of == number]
+        what = {0: "no report in it", 1: "one report"}.get(len(positions), f"{len(positions)} reports")
+        out.print(f"\n[bold]{frame.kind}[/], {len(frame.payload)} bytes: {what}", highlight=False, soft_wrap=True)
+        for position in positions:
+            out.print(_table(position))
+        if frame.ack:
+            out.print(f"Answered, once it is stored, with {_bytes(frame.ack)}", highlight=False, soft_wrap=True)
     for error in told.errors:
-        out.print(f"[bold red]can't be read:[/] {error}")
+        out.print(f"[bold red]can't be read:[/] {escape(error)}", highlight=False, soft_wrap=True)
     if not (told.logins or told.frames):
         if not told.errors:
-            out.print("nothing whole in these bytes: is the packet complete, and the protocol right?")
+            out.print("Nothing whole in these bytes: is the packet complete?")
+        for other in _others(codec, wire):
+            out.print(f"It reads as {other}, though: telematics decode {other} …")
         raise typer.Exit(1)
 
 
-def _table(title: str, fields: Iterable[tuple[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in fields:
+def _others(codec: Codec, wire: bytes) -> list[str]:
+    """The protocols, besides this one, in which the bytes say something."""
+    readings = ((other.name, read(other, wire)) for other in protocols.CODECS if other is not codec)
+    return [name for name, told in readings if told.logins or told.positions]
+
+
+def _bytes(data: bytes) -> str:
+    """Hex, and behind it the text if it is text."""
+    printable = data.isascii() and all(32 <= byte < 127 or byte in b"\r\n" for byte in data)
+    return f"[bold]{data.hex()}[/]" + (f"  {escape(repr(data.decode()))}" if printable else "")
+
+
+def _table(position: dict[str, Any]) -> Table:
+    table = Table(show_header=False)
+    for name, value in position.items():
         if name == "attributes":
             for attribute, inner in value.items():
-                table.add_row(f"  {attribute}", str(inner))
-        elif value is not None:
-            table.add_row(name, str(value))
+                table.add_row(f"[dim]{escape(attribute)}", escape(str(inner)))
+        else:
+            table.add_row(name, escape(_value(name, value)))
+    if position.get("latitude") is not None:
+        place = f"{position['latitude']:.6f}/{position['longitude']:.6f}"
+        table.add_row("on the map", f"https://www.openstreetmap.org/#map=16/{place}")
     return table
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "valid":
+        return "yes" if value else "no: the tracker does not vouch for this place"
+    if name == "time":
+        return str(value) if value else "not sent: the time of arrival counts"
+    if name == "no_fix":
+        return "telemetry alone, without a place"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        unit = UNITS.get(name, "")
+        text = f"{value:.7f}" if name in ("latitude", "longitude") else f"{value:.6g}" if abs(value) < 1e5 else f"{value:.0f}"
+        if name == "course_deg":
+            return f"{text}{unit} ({WINDS[round(value / 45) % 8]})"
+        return f"{text}{unit}" if unit == "°" else f"{text} {unit}".rstrip()
+    return str(value)
