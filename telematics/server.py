@@ -9,7 +9,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from importlib.metadata import version
 from types import TracebackType
@@ -77,6 +77,7 @@ class Server:
         self.worker: Worker
         self.listeners: Listeners
         self.failed = asyncio.Event()  # a part has died: stop, and let whoever supervises start again
+        self._deaf: str | None = None  # why we don't hear of changed devices
         self._started = time.monotonic()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,7 +161,7 @@ class Server:
         )
 
     def health(self) -> Health:
-        trouble = self.worker.trouble
+        trouble = self.worker.trouble or self._deaf
         return Health(
             status="down" if trouble else "degraded" if self.intake.full else "ok",
             reason=trouble or ("more arrives than can be stored; trackers wait" if self.intake.full else None),
@@ -215,13 +216,16 @@ class Server:
                 async with await self.database.connect() as connection:
                     await connection.execute("LISTEN devices")
                     await self._load_devices(None)  # what changed while nobody listened
+                    self._deaf = None
                     while True:
                         changed = {int(notify.payload) async for notify in connection.notifies(stop_after=1)}
                         changed |= {int(notify.payload) async for notify in connection.notifies(timeout=GATHER_S)}
                         await self._load_devices(sorted(changed))
             except (StoreError, psycopg.Error) as error:
-                log.debug("not hearing of changed devices", reason=str(error))
+                self._deaf = str(error).partition("\n")[0]  # the first to notice when the database dies and nobody reports
                 await asyncio.sleep(RELISTEN_S)
+                with suppress(StoreError):
+                    await self.database.revive()
 
     async def _save_unknown(self) -> None:
         while True:

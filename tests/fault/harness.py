@@ -97,9 +97,13 @@ class Drive:
     client: Client | None = None
     offered: int = 0
 
+    @property
+    def reported(self) -> list[Fix]:
+        return self.fixes[: self.offered]
+
     def expected_events(self) -> Counter[tuple[datetime, str, str]]:
         device = Device()
-        for fix in self.fixes:
+        for fix in self.reported:
             device.report(
                 Report(
                     fix.time.timestamp(),
@@ -124,9 +128,10 @@ class Fleet:
     drives: list[Drive]
     ports: dict[str, int]
     totals: Totals = field(default_factory=Totals)
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def report(self, every_s: float) -> None:
-        """Until everything is acknowledged. The clients run on whatever happens to the server."""
+        """Until `enough`, and then until everything is acknowledged. The clients run on whatever happens to the server."""
         running = []
         for drive in self.drives:
             wire, address = WIRES[drive.protocol], Address("127.0.0.1", self.ports[drive.protocol])
@@ -144,7 +149,10 @@ class Fleet:
     async def _feed(self, drive: Drive, every_s: float) -> None:
         assert drive.client is not None
         for fix in drive.fixes:
+            if self.enough.is_set():
+                break
             drive.client.offer(fix)
+            drive.offered += 1
             await asyncio.sleep(random.uniform(0, 2 * every_s))
         await drive.client.drained()
 
@@ -197,7 +205,7 @@ async def check(settings: Settings, drives: list[Drive]) -> None:
                 "SELECT time FROM positions WHERE device_id = %s AND latitude IS NOT NULL ORDER BY time", (device_id,)
             )
             times = [row[0] async for row in cursor]
-            assert times == [fix.time for fix in drive.fixes], drive.unique_id
+            assert times == [fix.time for fix in drive.reported], drive.unique_id
             cursor = await connection.execute(
                 "SELECT time, type, subject FROM events WHERE device_id = %s AND type NOT IN ('deviceOnline', 'deviceOffline')",
                 (device_id,),
