@@ -8,17 +8,27 @@ Sessions and decoders do not raise on a tracker's bytes: a `BadFrame` travels as
 frame costs nothing to the good ones that came in the same read.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from protocols.session import Frame
+
 
 class ProtocolError(Exception):
     """Root of protocols/: catching it is always enough."""
 
 
 class BadFrame(ProtocolError):
-    """No manual allows these bytes. They go to the dead letters; the hex in the message is ready to become a test."""
+    """No manual allows these bytes. They go to the dead letters; the hex in the message is ready to become a test.
 
-    def __init__(self, reason: str, frame: bytes) -> None:
+    `unchecked` is what they would be if their wrong checksum were right: for `telematics decode` to explain, never to be stored.
+    """
+
+    def __init__(self, reason: str, frame: bytes, unchecked: Frame | None = None) -> None:
         super().__init__(f"{reason}: {frame[:64].hex()}{'…' if len(frame) > 64 else ''}")
-        self.reason, self.frame = reason, frame
+        self.reason, self.frame, self.unchecked = reason, frame, unchecked
 
 
 class UnknownProtocol(ProtocolError):

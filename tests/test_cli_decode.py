@@ -38,6 +38,11 @@ def run(*words: str, given: str = "") -> tuple[int, str]:
         ),
         pytest.param(("gt06", LOCATION), ["one report"], id="location alone"),
         pytest.param(
+            ("gt06", LOCATION[:-8] + "0000" + LOCATION[-4:]),
+            ["one report", "43.2000000°", "can't be read: the checksum is wrong"],
+            id="a wrong checksum is said, and what it would be",
+        ),
+        pytest.param(
             ("teltonika", teltonika.packets(fixes(3)).hex()),
             ["3 reports", "12.6 V", "90 %", "with 00000003"],
             id="several records",

@@ -141,7 +141,9 @@ class Stream:
             if kinds is None:
                 received.frames.append(self._bare(data, at, stop))
             elif crc_x25(data[at + 2 : stop - 2]) != int.from_bytes(data[stop - 2 : stop], "big"):
-                received.rejects.append(BadFrame("the checksum is wrong", data[at : stop + 2]))
+                kind = kinds[data[body]]
+                unchecked = None if kind.special else Frame(kind.name, data[body + 1 : stop - 4], b"", self._zone_s)
+                received.rejects.append(BadFrame("the checksum is wrong", data[at : stop + 2], unchecked))
             else:
                 number, serial = data[body], data[stop - 4 : stop - 2]
                 kind = kinds[number]

@@ -110,6 +110,7 @@ def _read(codec: Codec, session: Session, wire: bytes) -> Told:
             break
         logins.append(received.login)
         received = session.admit(known=True)
+    frames += [reject.unchecked for reject in rejects if reject.unchecked is not None]  # explained, with the checksum as an error
     decoded = codec.decode(frames)
     errors = [str(reject) for reject in rejects] + [bad.reason for bad in decoded.unreadable]
     return Told(logins, frames, list(decoded.columns.rows()), decoded.columns.frame.tolist(), replies, errors)
