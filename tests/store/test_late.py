@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 
 import numpy as np
@@ -13,7 +12,7 @@ from telematics.geo import distance_m
 from telematics.store.database import Database
 from telematics.store.records import Batch, Committed, Rows
 from telematics.store.writer import Writer
-from tests.store.rows import NOON, add_devices, fetch, make_rows
+from tests.store.rows import add_devices, fetch, make_rows
 
 ROAD = dict(latitude=43.2, longitude=76.9)
 
