@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -91,9 +91,9 @@ async def drive(vehicles: Sequence[Vehicle], clients: Sequence[Client], *, gaps:
     loop = asyncio.get_running_loop()
     pairs = list(zip(vehicles, clients, strict=True))
     tick = 0
-    start = loop.time()
+    start, began = loop.time(), datetime.now(UTC)
     while True:
-        now = datetime.now(UTC)
+        now = began + timedelta(seconds=tick / TICKS)  # the time it should be: a late tick makes up for it
         for vehicle, client in pairs[tick % TICKS :: TICKS]:
             covered = not gaps or vehicle.covered(now)
             fix = vehicle.advance(now)

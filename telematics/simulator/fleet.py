@@ -31,6 +31,7 @@ KEPT_CYCLES = 4  # plans kept per motion: the present one, and those that follow
 KERB_M = 4.0  # vehicles keep to the right of the line that the road is drawn with
 PARKED_S = 180.0  # a parked vehicle reports that often …
 STANDING_S = 30.0  # … and one that waits with its engine running that often, or at its interval if that is longer
+HAIR_S = 0.001  # a second is a second, though floats may lack a hair of it
 TURN_DEG = 28.0  # a turn is reported at once, or the line on the map would cut the corner
 COVERAGE_S = 900.0  # whether there is mobile coverage is drawn anew so often
 ALARM_S = 3600.0
@@ -358,7 +359,7 @@ class Vehicle:
         return drawn > chance or into > 60 + 420 * drawn / chance
 
     def _advance(self, second: float) -> Fix | None:
-        since = second - self._last_s
+        since = second - self._last_s + HAIR_S
         if since < 1:
             return None
         state, last = self.state(second), self._last
