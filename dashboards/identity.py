@@ -119,6 +119,7 @@ class Auth:
     throttle: Throttle = field(default_factory=Throttle)
     _believed: OrderedDict[bytes, Believed] = field(default_factory=OrderedDict)
     _watched: defaultdict[int, list[tuple[Signed, asyncio.Event]]] = field(default_factory=lambda: defaultdict(list))
+    _checking: dict[bytes, asyncio.Task[Signed]] = field(default_factory=dict)
     _pepper: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _forgotten: int = 0  # counts revocations: an answer from before one is not believed after it
 
@@ -133,18 +134,26 @@ class Auth:
         if wait_s := self.throttle.wait_s(email, address, time.monotonic()):
             after = str(int(wait_s) + 1)
             raise Problem(429, "Too many failed logins", f"Try again in {after} s.", {"Retry-After": after})
-        usable = len(password) <= passwords.LONGEST and "\0" not in email
-        holder = await sql.row(self.database, "user_by_email", Holder, email=email) if usable else None
-        if not await passwords.matches(password[: passwords.LONGEST], holder.password_hash if holder else None) or holder is None:
-            self.throttle.failed(email, address, time.monotonic())
-            raise Problem(
-                401, "Wrong e-mail or password", "Check both; after several failures the server waits before the next try."
-            )
+        self.throttle.failed(email, address, time.monotonic())  # until the contrary is known, or guesses at once would be free
+        try:
+            holder = await self._matching(email, password)
+        except BaseException:
+            self.throttle.undone(email, address)
+            raise
+        if holder is None:
+            advice = "Check both; after several failures the server waits before the next try."
+            raise Problem(401, "Wrong e-mail or password", advice)
         self.throttle.succeeded(email, address)
         if passwords.outdated(holder.password_hash):
             holder = replace(holder, password_hash=await passwords.hashed(password))
             await sql.run(self.database, "set_password", user_id=holder.user_id, password_hash=holder.password_hash)
         return holder
+
+    async def _matching(self, email: str, password: str) -> Holder | None:
+        usable = len(password) <= passwords.LONGEST and "\0" not in email
+        holder = await sql.row(self.database, "user_by_email", Holder, email=email) if usable else None
+        fits = await passwords.matches(password[: passwords.LONGEST], holder.password_hash if holder else None)
+        return holder if fits else None
 
     async def open_session(self, viewer: Viewer, address: str, user_agent: str) -> str:
         """The secret for the cookie."""
@@ -270,6 +279,14 @@ class Auth:
                 return known.signed
             if again := await self._ask_user(known.signed, known):
                 return again
+        checking = self._checking.get(key)
+        if checking is None:  # Home Assistant starts with several requests at once: one check is enough for all
+            checking = asyncio.create_task(self._check(key, credentials, address))
+            self._checking[key] = checking
+            checking.add_done_callback(lambda _: self._checking.pop(key, None))
+        return await asyncio.shield(checking)
+
+    async def _check(self, key: bytes, credentials: str, address: str) -> Signed:
         email, password = _name_and_password(credentials)
         before = self._forgotten
         try:

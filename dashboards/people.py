@@ -166,7 +166,7 @@ async def set_password(database: Database, email: str, password: str) -> None:
     password_hash = await passwords.hashed(password)
     async with database.pool.connection() as connection:
         cursor = await connection.execute(
-            "UPDATE users SET password_hash = %s WHERE email = %s RETURNING id", (password_hash, email.strip().lower())
+            sql.text("set_password_of"), {"password_hash": password_hash, "email": email.strip().lower()}
         )
         found = await cursor.fetchone()
         if found is None:
@@ -180,7 +180,7 @@ async def ensure_first_administrator(
     """Makes an administrator when there is none at all, and gives the password, to be printed once; otherwise None."""
     async with database.pool.connection() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
-        if await (await connection.execute("SELECT id FROM users WHERE administrator LIMIT 1")).fetchone() is not None:
+        if await (await connection.execute(sql.text("any_administrator"))).fetchone() is not None:
             return None
         password = password or passwords.generate()
         accounts = await sql.rows_on(

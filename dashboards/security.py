@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +16,13 @@ from telematics.config import Settings
 
 LARGEST_BODY = 1 << 20  # the largest honest one is a device's, some kB
 SAFE = ("GET", "HEAD", "OPTIONS")
+METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
+REQUESTS = Histogram(
+    "telematics_http_request_seconds",
+    "Time from a request of a browser or program to the end of its answer.",
+    ("route", "method"),
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10),
+)
 DOCS = "/api/docs"
 DOCS_SCRIPTS = "https://cdn.jsdelivr.net"  # where FastAPI's documentation page takes Swagger UI from
 
@@ -35,7 +44,13 @@ class Guard:
         if refusal := self._refusal(scope):
             await problems.answer(refusal.status, refusal.title, refusal.detail)(scope, receive, dressed)
             return
-        await self.app(scope, _bounded(receive), dressed)
+        started = time.perf_counter()
+        try:
+            await self.app(scope, _bounded(receive), dressed)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")  # the pattern: paths themselves are without number
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            REQUESTS.labels(route, method).observe(time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)

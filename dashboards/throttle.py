@@ -59,8 +59,16 @@ class Throttle:
         while len(self.counts) > 3 * KEPT:
             self.counts.popitem(last=False)
 
+    def undone(self, name: str, address: str) -> None:
+        """It was no failure after all."""
+        for key, _ in self._keys(name, address):
+            if count := self.counts.get(key):
+                count.failures = max(0, count.failures - 1)
+
     def succeeded(self, name: str, address: str) -> None:
-        """Only this name's count from this address is forgiven: an attacker has a name of his own, too."""
+        """What counted as a failure until it was known. All others of this name from this address are forgiven; not those of the
+        whole address: an attacker has a name of his own, too."""
+        self.undone(name, address)
         (key, _), *_ = self._keys(name, address)
         self.counts.pop(key, None)
 

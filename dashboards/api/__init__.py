@@ -1,7 +1,8 @@
 """The JSON API, a router per file, shaped like Traccar's where Traccar has the thing. `ROUTERS` is the door."""
 
-from dashboards.api import accounts, devices, events, health, positions, reports, server, session, socket, trackers, users
+from dashboards.api import absent, accounts, devices, events, health, positions, reports, server, session, socket, trackers, users
 
 ROUTERS = tuple(
-    module.router for module in (accounts, devices, events, health, positions, reports, server, session, socket, trackers, users)
+    module.router
+    for module in (absent, accounts, devices, events, health, positions, reports, server, session, socket, trackers, users)
 )

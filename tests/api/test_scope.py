@@ -83,6 +83,8 @@ HARMLESS = {
     "DELETE /api/session",
     "POST /api/session/token",
     "GET /api/server",
+    "GET /api/geofences",
+    "GET /api/groups",
     "GET /api/server/geocode",
     "GET /api/health",
     "GET /metrics",

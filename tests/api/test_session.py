@@ -89,6 +89,20 @@ async def test_guessing_is_slowed_and_others_are_not(world: World) -> None:
     throttle.counts.clear()
 
 
+async def test_many_requests_at_once_are_one_login_and_many_guesses_are_not(world: World) -> None:
+    throttle = world.app.state.dashboards.auth.throttle
+    async with world.visitor() as client:
+        right = httpx.BasicAuth("rita@example.com", PASSWORD)
+        answers = await asyncio.gather(*(client.get("/api/devices", auth=right) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        guesses = [{"email": "rita@example.com", "password": str(guess)} for guess in range(20)]
+        answers = await asyncio.gather(*(client.post("/api/session", data=guess) for guess in guesses))
+        statuses = [answer.status_code for answer in answers]
+        assert statuses.count(401) <= 6
+        assert statuses.count(429) >= 14
+    throttle.counts.clear()
+
+
 async def test_a_disabled_user_or_account_is_out_at_once(world: World) -> None:
     async with world.signed_in("admin") as admin, world.signed_in("boris") as boris:
         user, account = world.ids["boris"], world.ids["Boris Ltd"]

@@ -41,6 +41,14 @@ async def test_server(client: ApiClient) -> None:
     assert server["version"]
 
 
+async def test_what_home_assistant_asks_at_once(world: World, client: ApiClient) -> None:
+    """Its coordinator gathers these, and goes on only if all of them answer."""
+    _, _, _, geofences = await asyncio.gather(
+        client.get_server(), client.get_devices(), client.get_positions(), client.get_geofences()
+    )
+    assert geofences == []
+
+
 async def test_devices_and_positions(world: World, client: ApiClient) -> None:
     assert (
         await world.report("imei-a1", NOW, 51.1694, 71.4491, speed=20, bearing=90, batt=80, altitude=350, ignition="true") == 200

@@ -1,0 +1,19 @@
+"""Things of Traccar's that this server has none of. Clients such as Home Assistant ask for them all the same, and stop at 404."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from dashboards import auth
+from dashboards.api import answers
+
+router = APIRouter(tags=["Absent"])
+
+
+@router.get("/api/geofences", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/groups", responses=answers.shaped(list[dict[str, Any]]))
+async def none(_: auth.User) -> Response:
+    """An empty list."""
+    return answers.json([])
