@@ -11,7 +11,7 @@ import typer
 
 from dashboards import passwords, people
 from dashboards.problems import Problem
-from telematics.config import Settings
+from telematics.commands.serve import read_settings
 from telematics.store.database import Database, open_database
 from telematics.store.errors import StoreError
 
@@ -70,8 +70,10 @@ def _new_password() -> tuple[str, bool]:
 
 
 def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings = read_settings()
+
     async def run() -> None:
-        async with open_database(Settings()) as database:
+        async with open_database(settings) as database:
             await work(database)
 
     try:
