@@ -1,5 +1,7 @@
 # The same commands for you, pre-commit and CI. `make` lists them.
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+# The first Python that runs and is new enough: a name on the PATH may be a shim with nothing behind it
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
@@ -39,7 +41,7 @@ clean: ## Remove what make has made, but no data
 	rm -rf .venv build dist dashboards/static/dist dashboards/web/node_modules
 
 $(BIN)/.python:
-	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -n "$(PYTHON)" || \
 	  { echo "Python 3.11 or newer is needed; name yours with: make PYTHON=/path/to/python3 …"; exit 1; }
 	@$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
