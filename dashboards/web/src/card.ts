@@ -114,7 +114,7 @@ export class VehicleCard {
     const a = position?.attributes ?? {};
     const facts: [string, string, string | null][] = [
       ["route", t("Today"), this.today === null ? null : formatDistance(this.today)],
-      ["odometer", t("Odometer"), number(a.odometer ?? a.totalDistance, formatDistance)],
+      ["odometer", t("Odometer"), number(a.odometer || a.totalDistance, formatDistance)],
       ["key", t("Ignition"), a.ignition === undefined ? null : a.ignition ? t("on") : t("off")],
       ["satellite", t("Satellites"), number(a.sat, formatNumber)],
       ["battery", t("Battery"), batteryText(a.batteryLevel, a.battery)],

@@ -19,15 +19,16 @@ export interface Vehicle {
 }
 
 const STANDING_KMH = 1;
+const NOISE_KMH = 5; // a standing receiver claims as much now and then
 const ALARM_LASTS_MS = 15 * 60_000; // an alarm reports a moment; after this it is news, not the vehicle's state
 
 /** What a vehicle is doing. Offline wins over what it said last, since nobody knows if that still holds. */
 export function stateOf(device: Device, position: Position | null, now: number): State {
   if (position?.attributes.alarm && now - Date.parse(position.fixTime) < ALARM_LASTS_MS) return "alarm";
   if (position === null || device.status !== "online") return "offline";
-  // The server calls a vehicle moving until it has stood for a while, so that a red light ends no trip; the map shows what it does now.
-  const underway = device.moving ?? position.attributes.motion ?? true;
-  if (underway && speedKmh(position.speed) >= STANDING_KMH) return "moving";
+  // The server's word on motion is slow on purpose, so that a red light ends no trip; the map shows what it does now.
+  const underway = device.moving ?? position.attributes.motion ?? false;
+  if (speedKmh(position.speed) >= (underway ? STANDING_KMH : NOISE_KMH)) return "moving";
   return (position.attributes.ignition ?? underway) ? "idle" : "parked";
 }
 

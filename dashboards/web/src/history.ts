@@ -1,10 +1,10 @@
 /* The history of a vehicle: its way on the map, its stops, its speed, and time to play. The address holds what is shown. */
 import "./style/app.css";
 import { Marker } from "maplibre-gl";
-import { ApiError, type Device, get, type Position, type Stop } from "./api";
+import { ApiError, type Device, get, getText, type Position, type Stop } from "./api";
 import { element, need, toast } from "./dom";
 import { formatDistance, formatDuration, formatMinute, formatPlace, formatSpeed, formatTime } from "./format";
-import { formatNumber, t } from "./i18n";
+import { formatNumber, language, t } from "./i18n";
 import { SpeedChart } from "./history/chart";
 import { VehicleCombo } from "./history/combo";
 import { addDays, dayText, daysBack, fromAddress, fromFields, type Period } from "./history/period";
@@ -18,6 +18,7 @@ import { startShell } from "./shell";
 import { onTheme, token } from "./theme";
 
 const MOST_STOP_MARKERS = 300;
+const MOST_NAMED = 50; // stops; a request each
 const DURATIONS_ZOOM = 13; // further off, the durations would cover each other
 const TOO_MANY = 413; // the server's word for a period with more positions than it hands out
 
@@ -194,7 +195,21 @@ class HistoryPage {
     });
     if (rows.length === 0) rows.push(element("li", { class: "empty" }, t("It did not stop in this period.")));
     need("#stops").replaceChildren(...rows);
+    void this.nameStops(stops);
     stops.slice(0, MOST_STOP_MARKERS).forEach((stop, i) => this.stopMarker(stop, i));
+  }
+
+  /** The server names the towns near stops one by one; the list is there before them. */
+  private async nameStops(stops: Stop[]): Promise<void> {
+    const { signal } = this.aborter;
+    const places = [...document.querySelectorAll("#stops .sub")];
+    for (const [i, stop] of stops.slice(0, MOST_NAMED).entries()) {
+      if (stop.address) continue;
+      const query = { latitude: stop.lat, longitude: stop.lon, language };
+      const name = await getText("/api/server/geocode", query, signal).catch(() => "");
+      if (signal.aborted) return;
+      if (name && places[i]) places[i].textContent = name;
+    }
   }
 
   private stopMarker(stop: Stop, i: number): void {

@@ -72,8 +72,9 @@ body.addEventListener("click", (event) => (event.target as Element).closest("[da
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
 /** htmx has put a form into the dialog. */
-document.addEventListener("htmx:after:swap", () => {
-  if (body.childElementCount === 0 || dialog.open) return;
+document.addEventListener("htmx:after:swap", (event) => {
+  const { ctx } = (event as CustomEvent<{ ctx?: { target?: Element } }>).detail;
+  if (ctx?.target !== body || dialog.open) return;
   dialog.showModal();
   body.querySelector<HTMLElement>("[autofocus]")?.focus();
 });
