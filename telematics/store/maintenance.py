@@ -1,4 +1,5 @@
-"""What the store needs from time to time: tomorrow's partitions, an end to what is too old, and lists kept within their bounds."""
+"""What the store needs from time to time: tomorrow's partitions, an end to what is too old, and lists kept within their
+bounds."""
 
 from __future__ import annotations
 

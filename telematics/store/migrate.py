@@ -1,8 +1,8 @@
 """Brings the database's schema up to date: `migrations/*.sql` in the order of their numbers, by yoyo-migrations.
 
-yoyo as it comes runs a migration on one connection and marks it as done on another, and keeps its lock as a row. Killed in between, it
-would find its own half-done work, or its own lock, at every later start. So here all of it is one transaction on one connection, and the lock
-is PostgreSQL's advisory one, which dies with the connection.
+yoyo as it comes runs a migration on one connection and marks it as done on another, and keeps its lock as a row. Killed in
+between, it would find its own half-done work, or its own lock, at every later start. So here all of it is one transaction on
+one connection, and the lock is PostgreSQL's advisory one, which dies with the connection.
 """
 
 from __future__ import annotations

@@ -51,5 +51,6 @@ def buffer(rows: Rows) -> bytes:
 
 
 def good(rows: Rows) -> NDArray[np.bool_]:
-    """Which rows have a place that counts for distances. SQL says the same as `latitude IS NOT NULL AND valid AND NOT outlier`."""
+    """Which rows have a place that counts for distances. SQL says the same as `latitude IS NOT NULL AND valid AND NOT
+    outlier`."""
     return rows.columns.valid & ~rows.outlier & ~np.isnan(rows.columns.latitude)

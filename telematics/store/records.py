@@ -101,6 +101,7 @@ class Committed:
     late_new: NDArray[np.int64]  # places in `rows` of late rows that were not stored before
     late_distance: dict[int, float]  # device id → metres by which late rows changed its total (may be negative)
     repeats: int  # late rows that were stored already
-    # Places of rows that were said to be in order and yet were stored before (or twice in the batch): their distances count for nothing.
+    # Places of rows that were said to be in order and yet were stored before (or twice in the batch): their distances count
+    # for nothing.
     stored_before: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     event_ids: list[int | None] = field(default_factory=list)  # beside `events`: its id; None: it was stored before

@@ -1,7 +1,7 @@
 """What is done with a batch that the database refuses for its content: the rest of it is stored all the same.
 
-PostgreSQL's jsonb takes less than trackers send: no U+0000, no lone surrogates, no numbers beyond its numeric, no nesting without end. This is
-looked at only after a refusal, so that it costs the good batches nothing.
+PostgreSQL's jsonb takes less than trackers send: no U+0000, no lone surrogates, no numbers beyond its numeric, no nesting
+without end. This is looked at only after a refusal, so that it costs the good batches nothing.
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ class Repaired:
 
 
 def repair(batch: Batch, *, strip: bool = False) -> Repaired:
-    """The batch with attributes as jsonb takes them. What can't be put right becomes a dead letter: attributes alone, since their row can do
-    without them; the row as a whole when no calendar has its time. `strip`: all attributes, whatever is wrong with them."""
+    """The batch with attributes as jsonb takes them. What can't be put right becomes a dead letter: attributes alone, since
+    their row can do without them; the row as a whole when no calendar has its time. `strip`: all attributes, whatever is
+    wrong with them."""
     rows, letters = batch.rows, list(batch.dead_letters)
     time = rows.columns.time
     possible = (time >= EARLIEST) & (time <= LATEST)  # NaT compares as False
-    for place in np.flatnonzero(~possible).tolist():
-        letters.append(set_aside(rows, place, reason="the time can't be stored"))
+    impossible = np.flatnonzero(~possible).tolist()
+    letters += [set_aside(rows, place, reason="the time can't be stored") for place in impossible]
     places = np.flatnonzero(possible).astype(np.int64)
     rows = rows.take(places)  # a copy: the caller's columns stay as they are
     attributes: list[bytes | None] = []

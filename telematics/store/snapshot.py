@@ -1,7 +1,7 @@
 """The snapshot of device states, and the log behind it.
 
-States, the totals of days and the watermark (every position up to this id is in them) are saved in one transaction, so that after a
-crash the positions above the watermark, run through the stages again, give the state there was.
+States, the totals of days and the watermark (every position up to this id is in them) are saved in one transaction, so that
+after a crash the positions above the watermark, run through the stages again, give the state there was.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ async def load(connection: AsyncConnection[Any]) -> tuple[dict[str, Any], int]:
 async def save(connection: AsyncConnection[Any], fields: Mapping[str, Any], days: DayTotals, watermark: int) -> None:
     """Save the states of these devices, add to their days, set the watermark: all or nothing.
 
-    To be called again with the same when it failed, even when nobody knows whether it did: days are added only where the watermark
-    rises, so days that are not empty need a watermark above the last. Raises StoreBusy.
+    To be called again with the same when it failed, even when nobody knows whether it did: days are added only where the
+    watermark rises, so days that are not empty need a watermark above the last. Raises StoreBusy.
     """
     try:
         for attempt in range(TRIES):
@@ -194,4 +194,4 @@ def _rows(rows: list[Any]) -> Rows:
 async def totals(connection: AsyncConnection[Any]) -> dict[int, float]:
     """Metres each device has gone in all its days."""
     rows = await connection.execute(query("totals"))
-    return {device_id: distance for device_id, distance in await rows.fetchall()}
+    return dict(await rows.fetchall())

@@ -2,14 +2,14 @@
 
     BEGIN, the batch's mark ─ COPY of rows in order ─ late rows ─ events, outbox ─ dead letters ─ COMMIT
 
-When the connection is lost at COMMIT, nobody knows whether it went through. Each transaction writes its batch's mark, a random UUID, into the only row
-of `last_batch`; whoever calls `commit` again with the same batch gets its first answer if the mark is there. (pg_xact_status would do but for
-a crash: a transaction whose log had not reached the disk gives its number to another one after recovery, and that one's commit would be
-taken for ours.) The mark can be trusted once the advisory lock of the writer is ours again, since then the lost connection's
-transaction has ended.
+When the connection is lost at COMMIT, nobody knows whether it went through. Each transaction writes its batch's mark, a
+random UUID, into the only row of `last_batch`; whoever calls `commit` again with the same batch gets its first answer if the
+mark is there. (pg_xact_status would do but for a crash: a transaction whose log had not reached the disk gives its number to
+another one after recovery, and that one's commit would be taken for ours.) The mark can be trusted once the advisory lock of
+the writer is ours again, since then the lost connection's transaction has ended.
 
-The advisory lock also keeps a second server away from the database. It belongs to the connection: through a pooler in transaction mode, such as
-PgBouncer's, the server can't work.
+The advisory lock also keeps a second server away from the database. It belongs to the connection: through a pooler in
+transaction mode, such as PgBouncer's, the server can't work.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ IDS_AT_ONCE = 100_000  # the increment of the sequence position_ids
 TRIES = 12  # a batch meets each cause of another try once or twice
 PARTITION_PAUSE_S = 60  # after a day's partition could not be made; its rows go to the default one meanwhile
 
-# Every query here is served by an index and lives in a few rows of each partition; where statistics lag behind, the planner would rather
-# read all of them.
+# Every query here is served by an index and lives in a few rows of each partition; where statistics lag behind, the planner
+# would rather read all of them.
 SESSION = f"""
 SET statement_timeout = '{COMMIT_S - 5}s';
 SET idle_in_transaction_session_timeout = '{COMMIT_S}s';
@@ -110,8 +110,8 @@ class Writer:
             await connection.close()
 
     async def commit(self, batch: Batch) -> Committed:
-        """Store the batch. Raises StoreBusy when the database is down or slow; then call again with the same batch, which never stores
-        it twice."""
+        """Store the batch. Raises StoreBusy when the database is down or slow; then call again with the same batch, which
+        never stores it twice."""
         async with self._using:
             return await self._within(self._commit(batch))
 
@@ -125,8 +125,8 @@ class Writer:
         return first
 
     async def _within(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The work's result in time, or StoreBusy. psycopg, when it is cancelled, waits for the server to agree; a server that hangs never
-        does, so the socket is shut under it."""
+        """The work's result in time, or StoreBusy. psycopg, when it is cancelled, waits for the server to agree; a server
+        that hangs never does, so the socket is shut under it."""
         task = asyncio.ensure_future(work)
         try:
             done, _ = await asyncio.wait([task], timeout=COMMIT_S)
@@ -240,7 +240,8 @@ class Writer:
 
     async def _transaction(self, connection: AsyncConnection[Any], batch: Batch, repaired: Repaired, careful: bool) -> Committed:
         mark, given = uuid4(), repaired.batch
-        await connection.execute(f"BEGIN; UPDATE last_batch SET mark = '{mark}'".encode())  # one round trip
+        begin = f"BEGIN; UPDATE last_batch SET mark = '{mark}'"  # noqa: S608 # a UUID of ours; one round trip, so no parameter
+        await connection.execute(begin.encode())
         committed = await self._positions(connection, given.rows, careful)
         if given.events:
             committed = replace(committed, event_ids=await add_events(connection, given.events))
@@ -270,7 +271,8 @@ class Writer:
         return Committed(late_places[settled.new].astype(np.int64), settled.distance, settled.repeats, stored_before=again)
 
     async def _ensure_days(self, batch: Batch) -> None:
-        """Partitions for the days of the batch, in transactions of their own. Where that fails the default partition takes the rows."""
+        """Partitions for the days of the batch, in transactions of their own. Where that fails the default partition takes
+        the rows."""
         if self._database.kind.shape != "partitioned" or time.monotonic() < self._no_partitions_before:
             return
         times = [batch.rows.columns.time.astype("M8[ms]"), late.times(event.time for event in batch.events)]
@@ -287,7 +289,8 @@ class Writer:
 
 
 async def add_events(connection: AsyncConnection[Any], events: list[Event]) -> list[int | None]:
-    """Store them within the caller's transaction, with their outbox rows; the id of each new one, None for those that were there."""
+    """Store them within the caller's transaction, with their outbox rows; the id of each new one, None for those that were
+    there."""
     texts = [clean_text(event.subject) for event in events]
     added = await connection.execute(
         query("add_events"),
@@ -315,8 +318,8 @@ async def _row(connection: AsyncConnection[Any], statement: str, *parameters: ob
 async def store_beside(
     connection: AsyncConnection[Any], rows: Rows, settings: Settings, then: Callable[[], Awaitable[None]]
 ) -> late.Settled:
-    """Store rows on a connection of the caller's while a server may be writing: all of them by the late path, and `then` in the same
-    transaction. Ids for them come from `ids_beside`."""
+    """Store rows on a connection of the caller's while a server may be writing: all of them by the late path, and `then` in
+    the same transaction. Ids for them come from `ids_beside`."""
     for attempt in range(TRIES):
         try:
             async with connection.transaction():
@@ -335,8 +338,8 @@ async def store_beside(
 
 
 async def ids_beside(connection: AsyncConnection[Any], count: int) -> int:
-    """The first of up to IDS_AT_ONCE ids that nobody else gets. They are above those the server gives out now, which only means that a
-    server that crashes meanwhile looks at these rows again."""
+    """The first of up to IDS_AT_ONCE ids that nobody else gets. They are above those the server gives out now, which only
+    means that a server that crashes meanwhile looks at these rows again."""
     if count > IDS_AT_ONCE:
         raise ValueError(f"{count} ids at once, {IDS_AT_ONCE} is the most")
     return int((await _row(connection, "SELECT nextval('position_ids')"))[0]) - IDS_AT_ONCE + 1

@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class Proxy:
-    """`url` leads through it. Set `cut_after_commit` or `hold` it while it is in use. It has threads, so that the loop under test may hang."""
+    """`url` leads through it. Set `cut_after_commit` or `hold` it while it is in use. It has threads, so that the loop under
+    test may hang."""
 
     def __init__(self, url: str) -> None:
         self._url = url

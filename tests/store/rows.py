@@ -20,7 +20,8 @@ async def add_devices(database: Database, count: int) -> list[int]:
         await connection.execute("INSERT INTO accounts (name) VALUES ('fleet')")
         rows = await connection.execute(
             "INSERT INTO devices (account_id, unique_id, name)"
-            " SELECT (SELECT min(id) FROM accounts), 'tracker ' || n, 'truck ' || n FROM generate_series(1, %s) AS n RETURNING id",
+            " SELECT (SELECT min(id) FROM accounts), 'tracker ' || n, 'truck ' || n"
+            " FROM generate_series(1, %s) AS n RETURNING id",
             [count],
         )
         return [row[0] for row in await rows.fetchall()]

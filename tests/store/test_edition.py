@@ -138,7 +138,8 @@ async def test_what_is_out_of_date_goes(database: Database) -> None:
         )
         await fetch(
             database,
-            "INSERT INTO outbox (created_at, device_id, event_time, event_type, event_subject) VALUES (%s, 1, %s, '', '') RETURNING id",
+            "INSERT INTO outbox (created_at, device_id, event_time, event_type, event_subject) "
+            "VALUES (%s, 1, %s, '', '') RETURNING id",
             [moment - timedelta(days=7), moment],
         )
     await Maintenance(database).once(datetime.now(UTC))

@@ -93,8 +93,9 @@ def test_a_killed_user_does_not_count(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_not_for_the_database(tmp_path: Path) -> None:
     """A terminal sends it to the whole group of processes."""
+    wait = "\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"
     with subprocess.Popen(
-        [sys.executable, "-c", USER.replace("sys.stdin.read()", "\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"), tmp_path],
+        [sys.executable, "-c", USER.replace("sys.stdin.read()", wait), tmp_path],
         stdout=subprocess.PIPE, start_new_session=True,
     ) as other:  # fmt: skip
         assert other.stdout is not None
@@ -166,7 +167,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreRefused, match="can't be used .* make it writable, or set data_dir to another folder"):
+    with pytest.raises(StoreRefused, match=r"can't be used .* make it writable, or set data_dir to another folder"):
         Embedded(tmp_path / "file" / "data").start()
 
 

@@ -31,8 +31,9 @@ def chained(latitude: NDArray[np.float64], longitude: NDArray[np.float64], good:
 
 
 async def send(writer: Writer, rows: Rows, order: NDArray[np.int64], batch: int) -> tuple[dict[date, float], list[Committed]]:
-    """Send the rows in that order as the pipeline would, with a state of its own: a row is late when it is not newer than the newest
-    before, and the distance of others is from the newest good fix. Returns metres by day of rows in order, and the answers."""
+    """Send the rows in that order as the pipeline would, with a state of its own: a row is late when it is not newer than the
+    newest before, and the distance of others is from the newest good fix. Returns metres by day of rows in order, and the
+    answers."""
     answers, days = [], dict[date, float]()
     newest, fix = np.datetime64("1970-01-01", "ms"), None
     for start in range(0, len(order), batch):

@@ -32,9 +32,9 @@ async def count(database: Database, table: str = "positions") -> int:
 
 
 EVERY_COLUMN = {
-    "latitude": 43.238949, "longitude": 76.889709, "altitude_m": 786.5, "speed_kmh": 61.25, "course_deg": 359.5, "accuracy_m": 3.5,
-    "satellites": 11, "ignition": 1, "motion": 0, "power_v": 12.75, "battery_v": 4.125, "battery_percent": 87.5,
-    "odometer_m": 123456789.5, "engine_hours_s": 360000.25, "fuel_l": 45.5, "gsm": -71,
+    "latitude": 43.238949, "longitude": 76.889709, "altitude_m": 786.5, "speed_kmh": 61.25, "course_deg": 359.5,
+    "accuracy_m": 3.5, "satellites": 11, "ignition": 1, "motion": 0, "power_v": 12.75, "battery_v": 4.125,
+    "battery_percent": 87.5, "odometer_m": 123456789.5, "engine_hours_s": 360000.25, "fuel_l": 45.5, "gsm": -71,
 }  # fmt: skip
 FLAGS = {"ignition": True, "motion": False}
 
@@ -176,7 +176,7 @@ async def test_ids_rise_and_are_never_given_twice(database: Database) -> None:
 async def test_a_second_writer_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "OPEN_S", 0.5)
     async with Writer(database), open_database(database.settings) as other:
-        with pytest.raises(StoreRefused, match="another telematics server writes to this database .process [0-9]+ from"):
+        with pytest.raises(StoreRefused, match=r"another telematics server writes to this database .process [0-9]+ from"):
             await Writer(other).open()
     async with Writer(database):  # the lock went with its owner
         pass
@@ -201,7 +201,8 @@ async def test_the_answer_to_a_commit_is_lost(database: Database, settings: Sett
 
 
 async def test_the_backend_dies_at_commit(database: Database) -> None:
-    """A deferred trigger holds the COMMIT until its process is ended: nothing of the batch is there, and the second try stores it."""
+    """A deferred trigger holds the COMMIT until its process is ended: nothing of the batch is there, and the second try
+    stores it."""
     async with database.pool.connection() as connection:
         await connection.execute(
             "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NULL; END'"
@@ -213,7 +214,7 @@ async def test_the_backend_dies_at_commit(database: Database) -> None:
     async with Writer(database) as writer:
         batch = Batch(make_rows(5, [0, 1], first_id=1), dead_letters=[LETTER])
         commit = asyncio.create_task(writer.commit(batch))
-        while not await fetch(
+        while not await fetch(  # noqa: ASYNC110 # nobody in the database tells us
             database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"
         ):
             await asyncio.sleep(0.02)

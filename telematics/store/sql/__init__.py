@@ -1,4 +1,5 @@
-"""The queries, one per file: `query("name")` is the text of name.sql. Each opens with what it returns and the index it lives on."""
+"""The queries, one per file: `query("name")` is the text of name.sql. Each opens with what it returns and the index it lives
+on."""
 
 from functools import cache
 from importlib.resources import files
