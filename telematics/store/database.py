@@ -61,12 +61,12 @@ class Database:
         """A connection for its caller alone, in autocommit. Raises StoreBusy or StoreRefused."""
         try:
             connection = await AsyncConnection.connect(self.url, autocommit=True)
+            try:
+                await _configure(connection)
+            except BaseException:
+                await connection.close()
+                raise
         except psycopg.Error as error:
-            raise translate(error) or error from error
-        try:
-            await _configure(connection)
-        except psycopg.Error as error:
-            await connection.close()
             raise translate(error) or error from error
         return connection
 

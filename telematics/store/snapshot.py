@@ -32,6 +32,7 @@ COLUMNS: tuple[tuple[str, Kind], ...] = (  # of device_state, as in its migratio
     ("device_id", "int4"),
     ("heard", "timestamptz"),
     ("time", "timestamptz"),
+    ("clock", "timestamptz"),
     ("position_id", "int8"),
     ("received", "timestamptz"),
     ("fix_time", "timestamptz"),

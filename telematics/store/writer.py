@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 LOCK = 0x7E1E_0002  # the advisory lock of the writer
 LATE_LOCK = 0x7E1E_0003  # held to the end of a transaction that measures chains anew: retried dead letters do that too
 COMMIT_S = 60  # for one batch; a tracker waits a few minutes for its acknowledgement before it sends again
+CUT_S = 5  # for psycopg to notice that its socket was shut
 OPEN_S = 15  # how long the connection of a server that was just killed may hold the lock
 IDS_AT_ONCE = 100_000  # the increment of the sequence position_ids
 TRIES = 12  # a batch meets each cause of another try once or twice
@@ -61,6 +62,8 @@ SET lock_timeout = '20s';
 SET enable_seqscan = off;
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
+SET enable_bitmapscan = off;
+SET enable_material = off;
 SET jit = off;
 SET synchronous_commit = on;
 """
@@ -137,17 +140,22 @@ class Writer:
             await self._drop()
             raise translate(error) or error from error
         except BaseException:  # timeout and cancellation among them: what the connection is doing now, nobody knows
-            self._cut()
-            task.cancel()
-            await asyncio.wait([task], timeout=5)
+            if not self._cut():
+                task.cancel()
+            await asyncio.wait([task], timeout=CUT_S)
+            if not task.done():
+                task.cancel()
             await self._drop()
             raise
 
-    def _cut(self) -> None:
+    def _cut(self) -> bool:
+        """Shut the socket, so that whoever waits for it learns that nothing will come. False: there is none."""
         with suppress(psycopg.Error, OSError):
             if self._connection is not None and not self._connection.closed:
                 with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
                     line.shutdown(socket.SHUT_RDWR)
+                return True
+        return False
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
