@@ -7,7 +7,8 @@ module is one protocol and exports its `CODEC`.
 from protocols import gt06, osmand, teltonika, wialon
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
 from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
-from protocols.session import ANSWER, Codec, Decoded, Frame, Received, Session, Unreadable
+from protocols.frames import ANSWER, Frame
+from protocols.session import Codec, Decoded, Received, Session, Unreadable
 
 __all__ = [
     "ALARMS",

@@ -10,10 +10,7 @@ frame costs nothing to the good ones that came in the same read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from protocols.session import Frame
+from protocols.frames import Frame
 
 
 class ProtocolError(Exception):

@@ -40,7 +40,8 @@ import numpy as np
 
 from protocols.columns import ALARM_BIT, Columns
 from protocols.errors import BadFrame
-from protocols.session import ANSWER, Codec, Decoded, Frame, Received, Unreadable
+from protocols.frames import ANSWER, Frame
+from protocols.session import Codec, Decoded, Received, Unreadable
 
 LARGEST_HEAD_BYTES = 16 << 10  # what browsers and proxies keep to
 LARGEST_BODY_BYTES = 64 << 10  # about 150 locations of Traccar Client, which sends one at a time

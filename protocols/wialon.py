@@ -34,7 +34,8 @@ from fastcrc import crc16
 
 from protocols.columns import ALARM_BIT, Columns
 from protocols.errors import BadFrame
-from protocols.session import Codec, Decoded, Frame, Received, Unreadable
+from protocols.frames import Frame
+from protocols.session import Codec, Decoded, Received, Unreadable
 
 NUMBER = r"(\d{1,15}(?:\.\d{0,15})?)"
 FIELDS: tuple[tuple[str, str, str], ...] = (  # name · what may stand there besides NA or nothing · what AD says when it is wrong

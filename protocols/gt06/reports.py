@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.columns import NUMBERS, Columns
+from protocols.frames import Frame
 from protocols.gt06 import packets
 from protocols.gt06.fields import (
     ALARM_MASK,
@@ -29,7 +30,7 @@ from protocols.gt06.fields import (
     off_the_earth,
     upload_words,
 )
-from protocols.session import Decoded, Frame, Unreadable
+from protocols.session import Decoded, Unreadable
 
 PLACE = [  # every location begins so: 18 bytes, in the order of the wire
     ("date", "u1", (6,)),  # year from 2000, month, day, hour, minute, second

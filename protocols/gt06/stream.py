@@ -15,7 +15,8 @@ from typing import NamedTuple
 from fastcrc.crc16 import ibm_sdlc as crc_x25
 
 from protocols.errors import BadFrame
-from protocols.session import Frame, Received
+from protocols.frames import Frame
+from protocols.session import Received
 
 LARGEST_FRAME_BYTES = 8192  # camera pieces are the largest seen, a little over 1 KB
 MOST_STRAY_BYTES = LARGEST_FRAME_BYTES  # between two frames; whoever sends more does not speak GT06

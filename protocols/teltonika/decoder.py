@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocols.session import ANSWER, Decoded, Frame
+from protocols.frames import ANSWER, Frame
+from protocols.session import Decoded
 from protocols.teltonika.framing import MESSAGE_CODECS
 from protocols.teltonika.gh3000 import GH3000, read_gh3000
 from protocols.teltonika.messages import read_messages

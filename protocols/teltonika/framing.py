@@ -11,7 +11,8 @@ from __future__ import annotations
 from fastcrc.crc16 import arc
 
 from protocols.errors import BadFrame
-from protocols.session import ANSWER, Frame, Received
+from protocols.frames import ANSWER, Frame
+from protocols.session import Received
 
 RECORDS, MESSAGES = "records", "messages"
 MESSAGE_CODECS = frozenset((0x0C, 0x0D, 0x0E, 0x0F))
