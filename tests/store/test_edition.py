@@ -180,7 +180,7 @@ async def test_two_servers_start_at_once(empty_database_url: str) -> None:
     assert len(set(found)) == 1
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT count(*) FROM snapshot").fetchone() == (1,)
-        assert connection.execute("SELECT count(*) FROM _yoyo_migration").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) = count(DISTINCT migration_id) FROM _yoyo_migration").fetchone() == (True,)
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_database_url: str) -> None:

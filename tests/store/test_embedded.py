@@ -93,9 +93,12 @@ def test_a_killed_user_does_not_count(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_not_for_the_database(tmp_path: Path) -> None:
     """A terminal sends it to the whole group of processes."""
-    wait = "\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"
+    begin, end = "print(server.start(), flush=True)\nsys.stdin.read()", "    pass"
+    patient = USER.replace(
+        begin, f"server.start()\ntry:\n    print(flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n{end}"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", USER.replace("sys.stdin.read()", wait), tmp_path],
+        [sys.executable, "-c", patient, tmp_path],
         stdout=subprocess.PIPE, start_new_session=True,
     ) as other:  # fmt: skip
         assert other.stdout is not None
@@ -111,7 +114,7 @@ async def test_killed_postgres_is_revived(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("TELEMATICS_CONFIG", str(tmp_path / "none.toml"))
     async with open_database(Settings(database_url=None, data_dir=tmp_path)) as database, Writer(database) as writer:
         await database.revive()  # nothing to do
-        for number in range(6):
+        for number in range(4):
             batch = Batch(make_rows(1, [number], first_id=number))
             for _ in range(100):
                 try:
@@ -128,7 +131,7 @@ async def test_killed_postgres_is_revived(tmp_path: Path, monkeypatch: pytest.Mo
                 break
             except StoreBusy:
                 await asyncio.sleep(0.1)
-        assert await fetch(database, "SELECT count(*) FROM positions") == [(6,)]
+        assert await fetch(database, "SELECT count(*) FROM positions") == [(4,)]
 
 
 def test_a_pid_that_is_somebody_elses_by_now(tmp_path: Path) -> None:
