@@ -1,4 +1,4 @@
-"""Small tools for arrays whose rows are sorted by device slot and, within a slot, by time.
+"""Small tools for arrays whose rows are sorted by device slot and, within a slot, by time or at least by arrival.
 
 A stage that depends on the row before it (did the ignition change? how far from the last fix?) needs no loop: within a run of
 equal slots the row before is the neighbour, and before the first row of a run stands the device's state.
@@ -44,6 +44,19 @@ def settle(values: NDArray[Any], slot: Slots, state: NDArray[Any]) -> NDArray[An
     last = last_of_run(slot)
     state[slot[last]] = values[last]
     return previous
+
+
+def rises(time: NDArray[np.datetime64], slot: Slots, floor: NDArray[np.datetime64]) -> Mask:
+    """True where a device's time is later than its floor and all its times before. Times need not be in order here."""
+    rank = np.empty(len(time), "i8")
+    order = np.lexsort((time, slot))
+    rank[order] = np.arange(len(time))
+    newest = time[order[np.maximum.accumulate(rank)]]  # lower slots rank lower, so that each device begins anew
+    before_it = np.full(len(time), "NaT", "M8[ms]")
+    before_it[1:] = newest[:-1]
+    before_it[first_of_run(slot)] = "NaT"
+    known = np.fmax(before_it, floor)
+    return np.asarray(np.isnat(known) | (time > known))
 
 
 def start_of_streak(

@@ -3,7 +3,13 @@
 sane? → seen before? → order → jumps → distance → motion · ignition · overspeed · alarm → newest
 
 Reports that are not newer than the device's newest are late: they are stored (once), the store puts their distances right, and
-they change nothing that is known now; of their events only alarms are raised, marked as late, since an alarm stays true.
+they change nothing that is known now; of their events only alarms are raised, marked as late, since an alarm stays true. Two
+things are not so simple:
+
+- What has no time of its own, such as a heartbeat, gets that of its arrival. It is news, but it must not make a report late whose
+  time is the tracker's: the clocks differ, and behind the first heartbeat comes the memory of a day without network.
+- A late fix may still be newer than the newest fix, where only telemetry came after that one. Then it leads on: place, motion and
+  the next distance go from it, while the store measures it, as every late one.
 
 The laws, tested: cutting the same reports into other batches changes neither rows, nor events, nor state; running the stored
 rows of a batch through the stages again gives the same events and state, which is how a crash is recovered from.
@@ -23,13 +29,12 @@ from protocols.columns import NUMBERS
 from telematics.config import MotionSettings, SanitySettings
 from telematics.geo import distance_m
 from telematics.pipeline.jumps import find_jumps
-from telematics.pipeline.runs import Mask, Slots, before, last_of_run, settle, start_of_streak
+from telematics.pipeline.runs import Mask, Slots, before, first_of_run, last_of_run, rises, settle, start_of_streak
 from telematics.pipeline.state import FIX, TELEMETRY, State, instant
 from telematics.store.records import Event, Rows
 
-ALARM_GOES_ON = np.timedelta64(
-    10, "m"
-)  # an alarm that is repeated within this is one alarm (trackers repeat it with each report)
+ALARM_GOES_ON = np.timedelta64(10, "m")  # repeated within this it is one alarm: trackers repeat it with each report
+FAR_APART = 2**42  # ms, 139 years: more than lies between the arrivals of one batch
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ class Outcome:
     events: list[Event] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     good: Mask = field(default_factory=lambda: np.zeros(0, "?"))  # rows whose distance counts: in order, placed, believed
+    news: Mask = field(default_factory=lambda: np.zeros(0, "?"))  # rows that changed what is known now
 
 
 class Stages:
@@ -77,29 +83,21 @@ class Stages:
         reports, refused = self._sane(reports)
         reports = reports.take(np.lexsort((reports.columns.time, reports.slot)))
         slot, columns, count = reports.slot, reports.columns, len(reports.slot)
-        late = self._late(columns.time, slot, state)
+        late = _late(reports, state)
         placed = columns.valid & ~np.isnan(columns.latitude)
-        outlier = placed & (columns.speed_kmh > self._sanity.max_speed_kmh)
-        candidates = np.flatnonzero(placed & ~outlier & ~late)
-        jumped = find_jumps(
-            slot[candidates],
-            columns.time[candidates],
-            columns.latitude[candidates],
-            columns.longitude[candidates],
-            state,
-            self._sanity,
-        )
-        outlier[candidates[jumped]] = True
+        too_fast = placed & (columns.speed_kmh > self._sanity.max_speed_kmh)
         rows = Rows(
             columns=columns,
             id=np.arange(first_id, first_id + count, dtype="i8"),
             device_id=state.device_id[slot],
             received=reports.received,
-            outlier=outlier,
+            outlier=too_fast,
             distance_m=np.zeros(count),
             late=late,
         )
-        outcome = self._advance(rows, slot, reports.protocol, state)
+        leading = self._leading(rows, slot, state)
+        rows.outlier[leading] |= self._jumps(rows, slot, leading, state)
+        outcome = self._advance(rows, slot, reports.protocol, leading, state)
         outcome.refused = refused
         return outcome
 
@@ -108,40 +106,48 @@ class Stages:
         order = np.lexsort((rows.id, slot))
         rows = rows.take(order)
         slot = slot[order]
-        columns = rows.columns
-        candidates = np.flatnonzero(
-            columns.valid & ~np.isnan(columns.latitude) & ~(columns.speed_kmh > self._sanity.max_speed_kmh) & ~rows.late
-        )
-        find_jumps(
-            slot[candidates],
-            columns.time[candidates],
-            columns.latitude[candidates],
-            columns.longitude[candidates],
-            state,
-            self._sanity,
-        )
-        return self._advance(rows, slot, protocol[order], state)
+        leading = self._leading(rows, slot, state)
+        self._jumps(rows, slot, leading, state)
+        return self._advance(rows, slot, protocol[order], leading, state)
 
-    def _advance(self, rows: Rows, slot: Slots, protocol: NDArray[np.int16], state: State) -> Outcome:
+    def _advance(self, rows: Rows, slot: Slots, protocol: NDArray[np.int16], leading: NDArray[np.intp], state: State) -> Outcome:
         columns = rows.columns
         current = ~rows.late
         good = current & columns.valid & ~np.isnan(columns.latitude) & ~rows.outlier
         events = _alarms(rows, slot, state)
-        places = np.flatnonzero(current)
-        events += _ignition(rows, slot, places, state)
-        places = np.flatnonzero(good)
-        speed = _travel(rows, slot, places, state)
-        moved = places[~np.isnan(speed)]
+        events += _ignition(rows, slot, np.flatnonzero(current), state)
+        fixes = leading[~rows.outlier[leading]]
+        speed = _travel(rows, slot, fixes, state)
+        moved = fixes[~np.isnan(speed)]
         speed = speed[~np.isnan(speed)]
         events += self._moving(rows, slot[moved], moved, speed, state)
         events += self._overspeed(rows, slot[moved], moved, speed, state)
-        _newest(rows, slot, protocol, current, good, state)
-        return Outcome(rows=rows, slot=slot, events=events, good=good)
+        _take_place(rows, slot, fixes, state)
+        _newest(rows, slot, protocol, np.flatnonzero(current), good, state)
+        news = current.copy()
+        news[fixes] = True
+        return Outcome(rows=rows, slot=slot, events=events, good=good, news=news)
+
+    def _leading(self, rows: Rows, slot: Slots, state: State) -> NDArray[np.intp]:
+        """Places of the fixes that are newer than all fixes before them, jumps among them. What is not late always is."""
+        columns = rows.columns
+        fixes = np.flatnonzero(columns.valid & ~np.isnan(columns.latitude) & ~(columns.speed_kmh > self._sanity.max_speed_kmh))
+        if not rows.late[fixes].any():
+            return fixes
+        own = slot[fixes]
+        newest = np.fmax(state["fix_time"][own], state["jump_time"][own])
+        return fixes[rises(columns.time[fixes], own, newest)]
+
+    def _jumps(self, rows: Rows, slot: Slots, places: NDArray[np.intp], state: State) -> Mask:
+        columns = rows.columns
+        return find_jumps(
+            slot[places], columns.time[places], columns.latitude[places], columns.longitude[places], state, self._sanity
+        )
 
     def _sane(self, reports: Reports) -> tuple[Reports, list[Refused]]:
         """Give reports without a time that of their arrival; refuse those from elsewhere in time or space."""
         columns = reports.columns
-        columns.time = np.where(np.isnat(columns.time), reports.received, columns.time).astype("M8[ms]")
+        _give_time(reports)
         for name, _ in NUMBERS:  # text protocols can say 1e999; no later stage and no JSON reader should meet it
             values = getattr(columns, name)
             endless = np.isinf(values)
@@ -168,14 +174,6 @@ class Stages:
                 reason = f"time {columns.time[place]}Z is before {self._not_before}Z"
             refused.append(Refused(frame=int(columns.frame[place]), slot=int(reports.slot[place]), reason=reason))
         return reports.take(np.flatnonzero(~bad)), refused
-
-    @staticmethod
-    def _late(time: NDArray[np.datetime64], slot: Slots, state: State) -> Mask:
-        """Not newer than the device's newest report, or the second of two with the same time."""
-        newest = state["time"][slot]
-        late = time <= newest  # False for NaT: a device's first report is never late
-        late[1:] |= (time[1:] == time[:-1]) & (slot[1:] == slot[:-1])
-        return np.asarray(late)
 
     def _moving(self, rows: Rows, slot: Slots, places: NDArray[np.intp], speed: NDArray[np.float64], state: State) -> list[Event]:
         """Moving begins at once at start_kmh; it ends when the speed has stayed below stop_kmh for stop_s."""
@@ -212,16 +210,49 @@ class Stages:
         ]
 
 
+def _give_time(reports: Reports) -> None:
+    """Reports without a time get that of their arrival; each of a device's its own, a millisecond apart where need be."""
+    columns = reports.columns
+    without = np.flatnonzero(np.isnat(columns.time))
+    if not len(without):
+        return
+    order = without[np.lexsort((reports.received[without], reports.slot[without]))]
+    slot, time = reports.slot[order], reports.received[order]
+    crowded = (slot[1:] == slot[:-1]) & (time[1:] == time[:-1])
+    if crowded.any():
+        apart = np.arange(len(time)) - np.cumsum(first_of_run(slot)) * FAR_APART  # no device reaches into the next one's times
+        time = (np.maximum.accumulate(time.astype("i8") - apart) + apart).astype("M8[ms]")
+    columns.time = columns.time.copy()
+    columns.time[order] = time
+    reports.received = reports.received.copy()
+    reports.received[order] = time
+
+
+def _clockless(columns: Columns, received: NDArray[np.datetime64]) -> Mask:
+    """Telemetry at the time of its arrival. Of stored rows it can be told in the same way."""
+    return np.asarray((columns.time == received) & np.isnan(columns.latitude))
+
+
+def _late(reports: Reports, state: State) -> Mask:
+    """Not newer than the device's newest report of its kind, or the second of two with the same time."""
+    time, slot = reports.columns.time, reports.slot
+    newest = np.where(_clockless(reports.columns, reports.received), state["received"][slot], state["clock"][slot])
+    late = time <= newest  # False for NaT: a device's first report is never late
+    late[1:] |= (time[1:] == time[:-1]) & (slot[1:] == slot[:-1])
+    return np.asarray(late)
+
+
 def _travel(rows: Rows, slot: Slots, places: NDArray[np.intp], state: State) -> NDArray[np.float64]:
-    """Put the distance from the fix before into rows. Returns the speed of each place, km/h: the tracker's, or if it sent none,
-    that of the way since the fix before (NaN without one)."""
+    """Put the distance from the fix before into rows, but for late ones. Returns the speed of each place, km/h: the tracker's, or
+    if it sent none, that of the way since the fix before (NaN without one)."""
     columns = rows.columns
     own, time = slot[places], columns.time[places]
     latitude, longitude = columns.latitude[places], columns.longitude[places]
     metres = distance_m(before(latitude, own, state["latitude"]), before(longitude, own, state["longitude"]), latitude, longitude)
     metres = np.where(np.isnan(metres), 0.0, metres)
-    rows.distance_m[places] = metres
-    np.add.at(state.total_m, own, metres)
+    counted = np.where(rows.late[places], 0.0, metres)  # the store measures late ones, and tells
+    rows.distance_m[places] = counted
+    np.add.at(state.total_m, own, counted)
     sent = columns.speed_kmh[places].astype("f8")
     unsent = np.isnan(sent)
     if unsent.any():
@@ -262,10 +293,19 @@ def _alarms(rows: Rows, slot: Slots, state: State) -> list[Event]:
     return events
 
 
-def _newest(rows: Rows, slot: Slots, protocol: NDArray[np.int16], current: Mask, good: Mask, state: State) -> None:
-    """Each device's last row in order becomes its newest report, its last good fix its place; telemetry on the way is kept."""
+def _take_place(rows: Rows, slot: Slots, fixes: NDArray[np.intp], state: State) -> None:
+    """Each device's last good fix becomes its place."""
+    fixes = fixes[last_of_run(slot[fixes])]
+    own = slot[fixes]
+    for name in FIX:
+        state[name][own] = getattr(rows.columns, name)[fixes]
+    state["fix_time"][own] = rows.columns.time[fixes]
+    state.dirty[own] = True
+
+
+def _newest(rows: Rows, slot: Slots, protocol: NDArray[np.int16], places: NDArray[np.intp], good: Mask, state: State) -> None:
+    """Each device's last row in order becomes its newest report; telemetry on the way is kept."""
     columns = rows.columns
-    places = np.flatnonzero(current)
     for name in TELEMETRY:
         values = getattr(columns, name)[places]
         sent = ~np.isnan(values)
@@ -273,11 +313,9 @@ def _newest(rows: Rows, slot: Slots, protocol: NDArray[np.int16], current: Mask,
             own = slot[places[sent]]
             last = last_of_run(own)
             state[name][own[last]] = values[sent][last]
-    fixes = np.flatnonzero(good)
-    fixes = fixes[last_of_run(slot[fixes])]
-    for name in FIX:
-        state[name][slot[fixes]] = getattr(columns, name)[fixes]
-    state["fix_time"][slot[fixes]] = columns.time[fixes]
+    clocked = places[~_clockless(columns, rows.received)[places]]
+    clocked = clocked[last_of_run(slot[clocked])]
+    state["clock"][slot[clocked]] = columns.time[clocked]
     places = places[last_of_run(slot[places])]
     own = slot[places]
     state["time"][own] = columns.time[places]

@@ -21,7 +21,8 @@ STATUS_NAMES: tuple[StatusName, ...] = ("unknown", "online", "offline")
 
 FIELDS: tuple[tuple[str, str, Any], ...] = (  # name, dtype, what a device starts with
     ("heard", "M8[ms]", "NaT"),  # its last word, whatever it was, by the server's clock
-    ("time", "M8[ms]", "NaT"),  # of its newest report; an older one is late
+    ("time", "M8[ms]", "NaT"),  # of its newest report
+    ("clock", "M8[ms]", "NaT"),  # the same, leaving out telemetry that got the time of its arrival; an older report is late
     ("position_id", "i8", 0),  # of its newest report
     ("received", "M8[ms]", "NaT"),
     ("fix_time", "M8[ms]", "NaT"),  # of its newest good fix: valid and no outlier

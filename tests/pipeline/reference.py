@@ -21,6 +21,11 @@ class Report:
     speed_kmh: float | None = None
     ignition: bool | None = None
     alarm: str | None = None
+    received: float | None = None  # None: some time later; the same as time: a report without a time of its own
+
+    @property
+    def clockless(self) -> bool:
+        return self.received == self.time and self.latitude is None
 
     @property
     def good(self) -> bool:
@@ -40,9 +45,11 @@ class Device:
     """Start 8 km/h, stop below 4 km/h for 120 s, limit 60 km/h with 3 km/h of tolerance."""
 
     newest: float | None = None
+    clock: float | None = None
+    received: float | None = None
     place: tuple[float, float] | None = None
     place_time: float | None = None
-    total_m: float = 0.0
+    total_m: float = 0.0  # without late fixes, which the store measures
     ignition: bool | None = None
     moving: bool = False
     slow_since: float | None = None
@@ -51,22 +58,27 @@ class Device:
     events: list[tuple[float, str, str]] = field(default_factory=list)
 
     def report(self, report: Report) -> None:
-        if self.newest is not None and report.time <= self.newest:
+        newest = self.received if report.clockless else self.clock
+        if newest is not None and report.time <= newest:
             if report.alarm:
                 self.events.append((report.time, "alarm", report.alarm))
+            if report.good and (self.place_time is None or report.time > self.place_time):
+                self.fix(report, counted=False)
             return
         if report.alarm and not (report.alarm == self.alarm and self.newest is not None and report.time - self.newest <= 600):
             self.events.append((report.time, "alarm", report.alarm))
         self.alarm = report.alarm
-        self.newest = report.time
+        self.newest, self.received = report.time, report.received
+        if not report.clockless:
+            self.clock = report.time
         if report.ignition is not None:
             if self.ignition is not None and report.ignition != self.ignition:
                 self.events.append((report.time, "ignitionOn" if report.ignition else "ignitionOff", ""))
             self.ignition = report.ignition
         if report.good:
-            self.fix(report)
+            self.fix(report, counted=True)
 
-    def fix(self, report: Report) -> None:
+    def fix(self, report: Report, *, counted: bool) -> None:
         assert report.latitude is not None
         assert report.longitude is not None
         here = (report.latitude, report.longitude)
@@ -74,7 +86,7 @@ class Device:
         speed = report.speed_kmh
         if speed is None and self.place_time is not None:
             speed = way / (report.time - self.place_time) * 3.6
-        self.total_m += way
+        self.total_m += way if counted else 0.0
         self.place, self.place_time = here, report.time
         if speed is None:
             return

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from protocols import Columns
 from telematics.config import MotionSettings, SanitySettings
@@ -44,7 +45,8 @@ def reports_of(batch: list[tuple[int, Report]]) -> Reports:
         ignition=[nan if report.ignition is None else float(report.ignition) for report in reports],
     )
     slots = np.array([slot for slot, _ in batch], "i4")
-    return Reports(columns, slots, np.zeros(len(batch), "i2"), np.full(len(batch), NOW))
+    received = [NOW if report.received is None else np.datetime64(int(report.received * 1000), "ms") for report in reports]
+    return Reports(columns, slots, np.zeros(len(batch), "i2"), np.array(received, "M8[ms]"))
 
 
 def run(batches: list[list[tuple[int, Report]]], sanity: SanitySettings | None = None) -> tuple[list[Outcome], State]:
@@ -178,6 +180,42 @@ def test_a_report_without_time_or_place_is_telemetry_at_the_time_of_arrival() ->
     assert state.latest(0) is None
 
 
+def test_a_heartbeat_does_not_make_the_memory_behind_it_late() -> None:
+    """A tracker that was out of reach says hello, and then what it saw meanwhile; its heartbeat's time is that of arrival."""
+    now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC).timestamp()
+    hello = Report(now, valid=False, ignition=True, received=now)
+    outcomes, state = run(
+        [[(0, hello)], drive(30, 30, 30, ignition=False), [(0, Report(now + 61, valid=False, received=now + 61))]]
+    )
+    assert not any(outcome.rows.late.any() for outcome in outcomes)
+    assert [event.type for event in events(outcomes)] == ["ignitionOff", "deviceMoving"]
+    assert state["fix_time"][0] == outcomes[1].rows.columns.time[-1]
+    assert state.total_m[0] == pytest.approx(500, rel=0.01)
+    latest = state.latest(0)
+    assert latest is not None
+    assert latest.time.timestamp() == now + 61
+
+
+def test_a_fix_from_before_telemetry_leads_on_and_is_measured_by_the_store() -> None:
+    """No fix now, then the memory of the way here: the next distance is measured from the memory's last fix, not from home."""
+    blind = [(0, Report(START + 100, valid=False))]
+    memory, after = drive(36, 36, 36), drive(*[36] * 7)[6:]
+    outcomes, state = run([drive(36)[:1], blind, memory[1:], after])
+    assert outcomes[2].rows.late.all()
+    assert outcomes[2].rows.distance_m.tolist() == [0, 0]
+    assert outcomes[2].news.all()
+    assert outcomes[3].rows.distance_m[0] == pytest.approx(4 * 300, rel=0.01)
+    assert state["latitude"][0] == after[0][1].latitude
+
+
+def test_reports_without_a_time_in_one_read_are_all_kept() -> None:
+    reports = reports_of([(slot, Report(START, valid=False)) for slot in (0, 1, 0, 0, 1)])
+    reports.columns.time[:] = np.datetime64("NaT")
+    outcome = Stages(SanitySettings(), MOTION).run(reports, new_state(), 1)
+    assert not outcome.rows.late.any()
+    assert (outcome.rows.columns.time - NOW).astype("i8").tolist() == [0, 1, 2, 0, 1]
+
+
 def test_null_island_and_infinity_are_not_believed() -> None:
     reports = reports_of([(0, Report(START, 0.0, 0.0, speed_kmh=float("inf")))])
     state = new_state()
@@ -190,7 +228,7 @@ def test_null_island_and_infinity_are_not_believed() -> None:
 places = st.tuples(st.floats(43.0, 43.05), st.floats(76.8, 76.85))
 plain_reports = st.builds(
     lambda time, place, valid, speed, ignition, alarm: Report(
-        START + time, *(place or (None, None)), valid, speed, ignition, alarm
+        START + time, place and place[0], place and place[1], valid, speed, ignition, alarm, received=START + time + 0.5
     ),
     st.integers(0, 4000),
     st.none() | places,
@@ -199,7 +237,15 @@ plain_reports = st.builds(
     st.none() | st.booleans(),
     st.none() | st.sampled_from(["sos", "powerCut"]),
 )
-logs = st.lists(st.tuples(st.integers(0, 2), plain_reports), max_size=40)
+heartbeats = st.builds(
+    lambda time, ignition, alarm: Report(
+        START + time + 0.25, valid=False, ignition=ignition, alarm=alarm, received=START + time + 0.25
+    ),
+    st.integers(0, 4000),
+    st.none() | st.booleans(),
+    st.none() | st.sampled_from(["sos", "powerCut"]),
+)
+logs = st.lists(st.tuples(st.integers(0, 2), plain_reports | heartbeats), max_size=40)
 GENTLE = SanitySettings(max_jump_kmh=1e9)  # the reference knows no outliers
 
 
@@ -229,17 +275,22 @@ def test_how_reports_are_cut_into_batches_does_not_matter(log: list[tuple[int, R
 
 
 @settings(max_examples=100, deadline=None)
-@given(logs, st.integers(0, 40))
-def test_running_stored_rows_again_gives_the_same_state_and_events(log: list[tuple[int, Report]], size: int) -> None:
+@given(logs, st.integers(0, 40), st.integers(1, 3))
+def test_running_stored_rows_again_gives_the_same_state_and_events(
+    log: list[tuple[int, Report]], size: int, at_once: int
+) -> None:
+    """Stored rows come back in other portions than they came in: `at_once` batches together."""
     sanity = SanitySettings(min_jump_m=100, max_jump_kmh=200)
     batches = [log[start : start + size + 1] for start in range(0, len(log), size + 1)]
     outcomes, state = run(batches, sanity)
     again, stages = new_state(), Stages(sanity, MOTION)
-    replayed = [stages.replay(_stored(outcome), outcome.slot, np.zeros(len(outcome.slot), "i2"), again) for outcome in outcomes]
+    replayed = []
+    for start in range(0, len(outcomes), at_once):
+        stored, slot = _stored(outcomes[start : start + at_once])
+        replayed.append(stages.replay(stored, slot, np.zeros(len(slot), "i2"), again))
     assert sorted(map(_told, events(outcomes))) == sorted(map(_told, events(replayed)))
     assert _known(state) == _known(again)
-    for once, twice in zip(outcomes, replayed, strict=True):
-        assert once.rows.distance_m.tolist() == twice.rows.distance_m.tolist()
+    assert _distances(outcomes) == _distances(replayed)
 
 
 def _told(event: Event) -> tuple[object, ...]:
@@ -251,8 +302,21 @@ def _known(state: State, ids: bool = True) -> dict[str, list[str]]:
     return known | {"total_m": [f"{value:.6f}" for value in state.total_m[:3]]}
 
 
-def _stored(outcome: Outcome) -> Rows:
-    """As they come back from the database: distances of late rows are not the stages' business."""
-    rows = outcome.rows.take(np.argsort(outcome.rows.id))
-    rows.distance_m = np.zeros(len(rows))
-    return rows
+def _distances(outcomes: list[Outcome]) -> dict[int, float]:
+    """By the row's id."""
+    pairs = [zip(outcome.rows.id.tolist(), outcome.rows.distance_m.tolist(), strict=True) for outcome in outcomes]
+    return {row_id: distance for pair in pairs for row_id, distance in pair}
+
+
+def _stored(outcomes: list[Outcome]) -> tuple[Rows, NDArray[np.int32]]:
+    """The rows of those batches as they come back from the database, by id, and their slots."""
+    columns = Columns.concat([outcome.rows.columns for outcome in outcomes])
+    columns.frame = np.arange(len(columns), dtype="i4")
+    rows = Rows(
+        columns,
+        **{
+            name: np.concatenate([getattr(outcome.rows, name) for outcome in outcomes])
+            for name in ("id", "device_id", "received", "outlier", "distance_m", "late")
+        },
+    )
+    return rows, np.concatenate([outcome.slot for outcome in outcomes])
