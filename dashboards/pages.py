@@ -11,6 +11,7 @@ import gettext
 import json
 import mimetypes
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -204,6 +205,7 @@ class Pages:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self._warm: asyncio.Task[None] | None = None  # kept, or the loop forgets it
         self.router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
         add = self.router.add_api_route
         add("/", self.live)
@@ -225,6 +227,7 @@ class Pages:
         target = next if is_local(next) else "/"
         if viewer is not None:
             return RedirectResponse(target, 303)
+        self._warm = asyncio.create_task(warm(request))
         return self.page(request, None, "login.html", entry="plain", here="", next=target)
 
     async def history(self, request: Request, viewer: Guest, device: Annotated[int | None, Query()] = None) -> Response:
@@ -403,6 +406,12 @@ class Pages:
 
 
 Guest = Annotated[Viewer | None, Depends(optional_user)]
+
+
+async def warm(request: Request) -> None:
+    """Whoever logs in sees a map next, and its towns take some seconds to read for the first time."""
+    with suppress(Exception):  # told when a map asks for them
+        await of(request).geocoder.towns()
 
 
 def editing(viewer: Viewer | None) -> Viewer:

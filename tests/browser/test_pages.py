@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from telematics.simulator import gt06
 from tests.api.conftest import World, eventually
 from tests.browser.conftest import PHONE, Gt06, Visits, log_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+EMPTY = {"type": "FeatureCollection", "features": []}
+Dress = Literal["light", "dark"]
 ALMATY = (43.2389, 76.8897)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -201,7 +204,7 @@ async def test_a_token_is_shown_once_and_works(visits: Visits, world: World) -> 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/trackers", "/account", "/nowhere"])
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), ({"width": 320, "height": 640}, "dark")])
-async def test_nothing_sticks_out_on_a_phone(visits: Visits, path: str, size: dict[str, int], scheme: str) -> None:
+async def test_nothing_sticks_out_on_a_phone(visits: Visits, path: str, size: dict[str, int], scheme: Dress) -> None:
     async with visits.signed_in("admin", size=size, scheme=scheme, language="ru-RU", quiet=path != "/nowhere") as page:
         await page.goto(path)
         await page.wait_for_load_state("networkidle" if path != "/" else "load")
@@ -241,6 +244,42 @@ async def test_a_lost_line_is_told_and_comes_back(visits: Visits, world: World) 
         await expect(page.locator("#link")).to_contain_text("Reconnecting", timeout=20_000)
         await page.context.set_offline(False)
         await expect(page.locator("#link")).to_be_hidden(timeout=40_000)
+
+
+@pytest.mark.parametrize(
+    ("answer", "offline"),
+    [
+        pytest.param("style", False, id="the style can be had"),
+        pytest.param("nothing", True, id="nothing answers, in time"),
+        pytest.param("no tiles", True, id="the style can be had, but no tile"),
+    ],
+)
+async def test_the_offline_map_is_a_fallback(visits: Visits, world: World, answer: str, offline: bool) -> None:
+    """The map server is played by the browser's own interception."""
+    tiles = {"type": "raster", "tiles": ["https://tiles.test/{z}/{x}/{y}.png"], "tileSize": 128}
+    sources = {"paper": tiles} if answer == "no tiles" else {"paper": {"type": "geojson", "data": EMPTY}}
+    kind = "raster" if answer == "no tiles" else "line"
+    style = {"version": 8, "sources": sources, "layers": [{"id": "paper", "type": kind, "source": "paper"}]}
+
+    async def play(route: Route) -> None:
+        if route.request.url.endswith("style.json") and answer != "nothing":
+            await route.fulfill(json=style, headers={"Access-Control-Allow-Origin": "*"})
+        elif answer != "nothing":
+            await route.abort()  # and of a style nobody sends, not even the refusal comes
+
+    async def configure(route: Route) -> None:
+        response = await route.fetch()
+        body = (await response.text()).replace('"styleUrl": ""', '"styleUrl": "https://tiles.test/style.json"')
+        await route.fulfill(response=response, body=body)
+
+    async with visits.visitor(quiet=False) as page:
+        await page.route("https://tiles.test/**", play)
+        await page.route(f"{world.url}/", configure)
+        await log_in(page, "anna")
+        await page.wait_for_selector("#map.is-offline" if offline else "#map:not(.is-offline) .vehicle-canvas", timeout=8_000)
+        await page.wait_for_timeout(500)
+        assert await page.locator("#map.is-offline").count() == offline
+        assert await page.locator(".map-note:visible").count() == offline
 
 
 async def test_logging_out_ends_it(visits: Visits) -> None:

@@ -21,7 +21,7 @@ PLACES = re.compile(r"\{\w+\}|%\(\w+\)s")
 
 def used() -> Iterator[tuple[str, ...]]:
     with (ROOT / "babel.cfg").open() as file:
-        methods, options = parse_mapping_cfg(file)
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = extract_from_dir(ROOT, method_map=methods, options_map=options, keywords=KEYWORDS)
     for _file, _line, message, _comments, _context in found:
         yield (message,) if isinstance(message, str) else tuple(message)
@@ -40,7 +40,8 @@ def test_every_text_is_translated(language: str) -> None:
     untranslated = []
     for text in texts:
         message = known.get(text[0])
-        forms = [message.string] if message and isinstance(message.string, str) else list(message.string) if message else []
+        string = message.string if message else ""
+        forms = [string] if isinstance(string, str) else list(string or ())
         wanted = known.num_plurals if len(text) > 1 else 1
         if message is None or message.fuzzy or len(forms) != wanted or not all(forms):
             untranslated.append(text[0])

@@ -101,8 +101,8 @@ export class VehicleCard {
     root.dataset.longitude = String(position?.longitude ?? "");
     text("#card-name", device.name);
     text("#card-state", state === "alarm" ? alarmName(position?.attributes.alarm ?? "") : stateName(state));
-    text("#card-speed", position ? formatSpeed(speedKmh) : "–");
-    text("#card-course", position && speedKmh > 3 ? formatCourse(position.course) : "");
+    text("#card-speed", position && state !== "offline" ? formatSpeed(speedKmh) : "–");
+    text("#card-course", position && state !== "offline" && speedKmh > 3 ? formatCourse(position.course) : "");
     text("#card-ago", vehicle.heard ? formatAgo(vehicle.heard, now) : t("never heard"));
     need("#card-ago").title = vehicle.fixTime ? t("Last fix: {time}", { time: formatFull(vehicle.fixTime) }) : "";
     text("#card-place", position ? this.town || formatPlace(position.latitude, position.longitude) : t("No position yet"));

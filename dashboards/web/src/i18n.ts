@@ -31,6 +31,11 @@ export function tn(one: string, many: string, n: number, values: Values = {}): s
   return fill(forms[index] ?? many, { n: formatNumber(n), ...values });
 }
 
+const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 0 });
+
+/** A number that has to fit into little room: exact up to 9,999. */
+export const formatCount = (value: number): string => (value < 10_000 ? formatNumber(value) : compact.format(value));
+
 const formats = new Map<string, Intl.NumberFormat>();
 
 export function formatNumber(value: number, decimals = 0): string {

@@ -4,7 +4,7 @@
 import { element, icon } from "./dom";
 import type { Vehicle } from "./fleet";
 import { formatAgo, formatSpeed } from "./format";
-import { formatNumber, t } from "./i18n";
+import { formatCount, t } from "./i18n";
 import { alarmName, stateName } from "./words";
 
 const ROW_PX = 58;
@@ -153,7 +153,7 @@ export class StateFilter {
 
   count(counts: Record<string, number>): void {
     for (const [state, count] of this.buttons) {
-      set(count, formatNumber(counts[state] ?? 0));
+      set(count, formatCount(counts[state] ?? 0));
       const button = count.parentElement as HTMLElement;
       button.classList.toggle("chip-empty", !counts[state]);
     }

@@ -75,7 +75,7 @@ export class BaseMap {
     this.map.on("style.load", () => this.styled());
     this.map.on("error", ({ error }) => this.failed(error));
     this.map.on("sourcedata", (event) => {
-      if (event.tile && !this.offline) this.tilesSeen = true;
+      if (event.tile?.hasData() && !this.offline) this.tilesSeen = true;
     });
     onTheme((theme) => {
       this.theme = theme;

@@ -240,8 +240,9 @@ export function cellsOf(west: number, south: number, east: number, north: number
 }
 
 async function rows<Row>(address: string): Promise<Row[]> {
-  const response = await fetch(address).catch(() => null);
-  return response?.ok ? ((await response.json()) as Row[]) : []; // a map without names is still a map
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return (await response.json()) as Row[];
 }
 
 /** Keeps the towns of the view, and the finer coast, on an offline map for as long as it is one. */
@@ -259,7 +260,7 @@ export class OfflineDetail {
     this.shown = "";
     this.detailed = false;
     if (!this.map.hasImage(DOT)) this.map.addImage(DOT, dot(theme), { pixelRatio: 2 });
-    const countries = await rows<Country>(data("countries"));
+    const countries = await rows<Country>(data("countries")).catch(() => []); // a map without names is still a map
     this.source("countries")?.setData({ type: "FeatureCollection", features: countries.map(country) });
     await this.refresh();
   }
@@ -270,7 +271,13 @@ export class OfflineDetail {
 
   private load(cell: string): Promise<Town[]> {
     let loading = this.cells.get(cell);
-    if (!loading) this.cells.set(cell, (loading = rows<Town>(`/map/towns/${cell}?language=${language}`)));
+    if (!loading) {
+      loading = rows<Town>(`/map/towns/${cell}?language=${language}`).catch(() => {
+        this.cells.delete(cell); // asked for again when the map next moves
+        return [];
+      });
+      this.cells.set(cell, loading);
+    }
     return loading;
   }
 

@@ -1,5 +1,5 @@
 /* How a vehicle and a cluster look on the canvas. State is told by colour and by sign, since not everybody sees colours. */
-import { formatNumber } from "../i18n";
+import { formatCount } from "../i18n";
 import { type State, STATES } from "../fleet";
 
 export interface Palette {
@@ -135,6 +135,6 @@ export function drawCluster(
   context.font = `650 12px ${FAMILY}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(count < 10_000 ? formatNumber(count) : `${formatNumber(Math.round(count / 1000))}k`, 0, 0.8);
+  context.fillText(formatCount(count), 0, 0.8);
   context.restore();
 }

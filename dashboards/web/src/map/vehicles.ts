@@ -12,13 +12,19 @@ import { onTheme, token } from "../theme";
 import { type Fix, follow, isMoving, type Motion, placeAt, still } from "./motion";
 import { drawCluster, drawVehicle, LABEL_FONT, labelWidth, type Palette } from "./sprites";
 
-const CLUSTER_RADIUS_PX = 46;
+const CLUSTER_RADIUS_PX = 36;
 const CLUSTER_MAX_ZOOM = 12;
 const REBUILD_MS = 2_000;
 const LABEL_ZOOM = 8.5;
 const FEW = 80; // vehicles in view: so few are labelled at any zoom
 const ANIMATED = 600; // vehicles in view: past this they jump, since nobody can follow so many and phones get warm
 const TOUCH_PX = 22;
+const STEP_PX = 0.35; // movement that the eye still takes for smooth
+const LONGEST_STEP_MS = 1_000;
+const PULSE_MS = 50; // an alarm's halo breathes
+const FRAME_MS = 16;
+const SLOWEST_KMH = 10; // one that speeds up or catches up is faster than its last fix says
+const EQUATOR_M = 40_075_017;
 
 type Counts = Record<State, number>;
 interface Leaf {
@@ -45,6 +51,7 @@ export class VehicleLayer {
   private found: Found[] = [];
   private hits: Hit[] = [];
   private frame = 0;
+  private timer = 0;
   private stale = true;
   private builtAt = 0;
   private palette: Palette = readPalette();
@@ -128,7 +135,7 @@ export class VehicleLayer {
       radius: CLUSTER_RADIUS_PX,
       extent: 256,
       maxZoom: CLUSTER_MAX_ZOOM,
-      minPoints: 3,
+      minPoints: 4,
       map: ({ state }) => ({ ...NONE, [state]: 1 }),
       reduce: (sum, one) => {
         for (const state of STATES) sum[state] += one[state];
@@ -206,9 +213,24 @@ export class VehicleLayer {
       this.hits.push({ kind: "cluster", id: counts.cluster_id, x, y });
     }
     this.paint(singles, now);
-    const animated = singles.length <= ANIMATED ? singles.some((one) => one.moving) : singles.at(-1)?.moving;
-    if (animated && !this.calm.matches) this.invalidate();
     this.tellSelected(now);
+    this.animate(singles);
+  }
+
+  /** The next frame, when something will have moved far enough to be seen: a lorry 50 km away needs no sixty frames a second. */
+  private animate(singles: Single[]): void {
+    if (this.calm.matches || this.timer) return;
+    const gliding = singles.length <= ANIMATED ? singles : singles.slice(-1); // of too many only the one that was chosen
+    const fastest = gliding.reduce((top, one) => (one.moving ? Math.max(top, one.vehicle.speedKmh, SLOWEST_KMH) : top), 0);
+    const pulsing = singles.some((one) => one.vehicle.state === "alarm");
+    if (fastest === 0 && !pulsing) return;
+    const { lat } = this.map.getCenter();
+    const metresPerPixel = (EQUATOR_M * Math.cos((lat * Math.PI) / 180)) / (512 * 2 ** this.map.getZoom());
+    const wait = fastest ? (STEP_PX * metresPerPixel) / (fastest / 3600) : PULSE_MS;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      this.invalidate();
+    }, Math.min(pulsing ? PULSE_MS : LONGEST_STEP_MS, wait) - FRAME_MS);
   }
 
   private paint(singles: Single[], now: number): void {
@@ -224,6 +246,10 @@ export class VehicleLayer {
   /** Names under the icons, the most urgent first, as many as fit without overlap. */
   private label(singles: Single[]): void {
     const taken = new Grid();
+    for (const hit of this.hits) {
+      const half = hit.kind === "cluster" ? 24 : 10;
+      taken.take(hit.x - half, hit.y - half, 2 * half, 2 * half);
+    }
     const context = this.context;
     context.font = LABEL_FONT;
     context.textAlign = "center";
