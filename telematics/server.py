@@ -139,13 +139,8 @@ class Server:
 
     def latest(self, device_ids: Iterable[int]) -> list[Latest]:
         """Where devices are and what they last said; those that never had a place are left out."""
-        found = []
-        for device_id in device_ids:
-            device = self.devices.get(device_id)
-            latest = None if device is None else self.state.latest(device.slot)
-            if latest is not None:
-                found.append(latest)
-        return found
+        devices = [device for device_id in device_ids if (device := self.devices.get(device_id)) is not None]
+        return self.state.latest_many([device.slot for device in devices])
 
     def status(self, device_id: int) -> Status:
         device = self.devices.get(device_id)

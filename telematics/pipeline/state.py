@@ -5,7 +5,8 @@ The arrays have the names and types of the table `device_state`, which is their 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ import protocols
 
 StatusName = Literal["unknown", "online", "offline"]
 PROTOCOLS: tuple[str, ...] = tuple(codec.name for codec in protocols.CODECS)  # State.protocol is a place in it
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN, ONLINE, OFFLINE = 0, 1, 2  # State.status
 STATUS_NAMES: tuple[StatusName, ...] = ("unknown", "online", "offline")
 
@@ -134,44 +136,57 @@ class State:
 
     def latest(self, slot: int) -> Latest | None:
         """None when the device has never had a good fix."""
-        fields = self.fields
-        if np.isnan(fields["latitude"][slot]):
-            return None
-        numbers = {name: _number(fields[name][slot]) for name in (*FIX, *TELEMETRY)}
-        ignition, motion = numbers.pop("ignition"), numbers.pop("motion")
-        latitude, longitude = numbers.pop("latitude"), numbers.pop("longitude")
-        assert latitude is not None
-        assert longitude is not None
-        protocol = int(fields["protocol"][slot])
-        attributes = self.attributes[slot]
-        return Latest(
-            device_id=int(self.device_id[slot]),
-            position_id=int(fields["position_id"][slot]),
-            time=instant(fields["time"][slot]),
-            fix_time=instant(fields["fix_time"][slot]),
-            received=instant(fields["received"][slot]),
-            valid=bool(fields["valid"][slot]),
-            latitude=latitude,
-            longitude=longitude,
-            ignition=None if ignition is None else ignition > 0,
-            motion=None if motion is None else motion > 0,
-            alarms=int(fields["alarms"][slot]),
-            total_m=float(self.total_m[slot]),
-            moving=bool(fields["moving"][slot]),
-            protocol=PROTOCOLS[protocol] if 0 <= protocol < len(PROTOCOLS) else "",
-            attributes=msgspec.json.decode(attributes) if attributes else {},
-            **numbers,
-        )
+        return next(iter(self.latest_many([slot])), None)
+
+    def latest_many(self, slots: Sequence[int]) -> list[Latest]:
+        """In that order, without devices that have never had a good fix. Field by field: some 4 µs a device."""
+        taken = np.asarray(slots, "i8")
+        taken = taken[~np.isnan(self.fields["latitude"][taken])]
+        columns = [_readable(name, self._field(name)[taken]) for name in _LATEST]
+        attributes = (self.attributes[slot] for slot in taken.tolist())
+        decoded = (msgspec.json.decode(raw) if raw else {} for raw in attributes)
+        return list(map(Latest, *columns, decoded))
+
+    def _field(self, name: str) -> NDArray[Any]:
+        if name == "device_id":
+            return self.device_id
+        return self.total_m if name == "total_m" else self.fields[name]
+
+
+_LATEST = Latest.__struct_fields__[:-1]  # all but the attributes
+_FLAGS = ("ignition", "motion")  # kept as numbers, NaN for never sent
+
+
+def _readable(name: str, values: NDArray[Any]) -> list[Any]:
+    """As Python has it: numbers with the digits that were sent (12.6, not 12.600000381), None for NaN."""
+    if values.dtype.kind == "M":
+        return [_EPOCH + timedelta(milliseconds=time) for time in values.astype("M8[ms]").astype("i8").tolist()]
+    if name in _FLAGS:
+        return [None if value != value else value > 0 for value in values.tolist()]
+    if name == "protocol":
+        return [PROTOCOLS[place] if 0 <= place < len(PROTOCOLS) else "" for place in values.tolist()]
+    if name == "moving":
+        values = values.astype("?")
+    if values.dtype == "f4":
+        values = _shortest(values)
+    if values.dtype.kind == "f":
+        return [None if value != value else value for value in values.tolist()]
+    found: list[Any] = values.tolist()
+    return found
+
+
+def _shortest(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """With as few decimals, up to seven, as make the same 32-bit number."""
+    wide = values.astype("f8")
+    for decimals in range(7, -1, -1):
+        rounded = np.round(wide, decimals)
+        wide = np.where(rounded.astype("f4") == values, rounded, wide)
+    return wide
 
 
 def instant(time: np.datetime64) -> datetime:
     """An aware datetime; time must not be NaT."""
     return datetime.fromtimestamp(int(time.astype("M8[ms]").astype("i8")) / 1000, UTC)
-
-
-def _number(value: np.floating[Any]) -> float | None:
-    """The shortest decimal that says the same: 12.6, not 12.600000381."""
-    return float(str(value)) if value == value else None
 
 
 def _longer(array: NDArray[Any], capacity: int, start: object) -> NDArray[Any]:
