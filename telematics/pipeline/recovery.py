@@ -33,6 +33,7 @@ async def recover(database: Database, writer: Writer, devices: Devices, state: S
     async with database.pool.connection() as connection:
         saved, watermark = await snapshot.load(connection)
         _place(saved, devices, state)
+        await _statuses(connection, devices, state)
         for device_id, metres in (await snapshot.totals(connection)).items():
             device = devices.get(device_id)
             if device is not None:
@@ -41,9 +42,7 @@ async def recover(database: Database, writer: Writer, devices: Devices, state: S
         async for rows in snapshot.positions_since(connection, watermark):
             watermark = int(rows.id.max())
             replayed += len(rows)
-            slot = np.array(
-                [-1 if (device := devices.get(device_id)) is None else device.slot for device_id in rows.device_id.tolist()], "i4"
-            )
+            slot = _slots(rows.device_id, devices)
             known = np.flatnonzero(slot >= 0)
             outcome = stages.replay(rows.take(known), slot[known], state["protocol"][slot[known]], state)
             days.add(outcome)
@@ -51,10 +50,7 @@ async def recover(database: Database, writer: Writer, devices: Devices, state: S
                 await writer.commit(Batch(Rows.none(), outcome.events))
     if replayed:
         log.info("positions since the last snapshot were run through the stages again", positions=replayed)
-        await _statuses(connection, devices, state)
-    # Nobody could be heard while the server was down: silence counts from now
-    online = state["status"] == ONLINE
-    state["heard"][online] = np.datetime64("now", "ms")
+        state["heard"][:] = np.fmax(state["heard"], state["received"])
     return watermark
 
 
@@ -74,10 +70,7 @@ async def _statuses(connection: AsyncConnection[Any], devices: Devices, state: S
 
 def _place(saved: dict[str, object], devices: Devices, state: State) -> None:
     """Put saved fields into the slots of their devices."""
-    device_ids = np.asarray(saved["device_id"])
-    slot = np.array(
-        [-1 if (device := devices.get(device_id)) is None else device.slot for device_id in device_ids.tolist()], "i4"
-    )
+    slot = _slots(np.asarray(saved["device_id"]), devices)
     known = np.flatnonzero(slot >= 0)
     for name, _, _ in FIELDS:
         state[name][slot[known]] = np.asarray(saved[name])[known]

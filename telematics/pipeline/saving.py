@@ -1,7 +1,7 @@
 """Saving the state: every few seconds the devices that changed, with the batch they are the state of.
 
-A snapshot is copied right after the stages of a batch and written after that batch's commit, so that it is never ahead of the
-positions; what was stored after it is run through the stages again at the next start.
+A snapshot is copied when the batch that went through the stages last is committed, so that it is never ahead of the positions;
+what is stored after it is run through the stages again at the next start.
 """
 
 from __future__ import annotations
@@ -94,12 +94,9 @@ class Saver:
         self._next = time.monotonic() + every_s
         self._task: asyncio.Task[None] | None = None
 
-    def due(self, watermark: int) -> Snapshot | None:
-        """A copy of what changed, when it is time for one. Its batch must be committed before `start`."""
-        if time.monotonic() < self._next or (self._task is not None and not self._task.done()):
-            return None
-        self._next = time.monotonic() + self._every_s
-        return self.copy(watermark)
+    @property
+    def due(self) -> bool:
+        return time.monotonic() >= self._next and (self._task is None or self._task.done())
 
     def copy(self, watermark: int) -> Snapshot:
         state = self._state
@@ -110,8 +107,14 @@ class Saver:
         fields["attributes"] = [state.attributes[slot] for slot in dirty.tolist()]
         return Snapshot(fields, self._days.take(), watermark)
 
-    def start(self, snapshot: Snapshot) -> None:
-        self._task = asyncio.create_task(self.write(snapshot))
+    def start(self, watermark: int) -> None:
+        """Save what has changed. All that went through the stages must be committed: positions up to the one of that id."""
+        self._next = time.monotonic() + self._every_s
+        self._task = asyncio.create_task(self.write(self.copy(watermark)))
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     async def write(self, snapshot: Snapshot) -> None:
         """Until it is saved: day totals are increments, and must neither be lost nor counted twice."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from telematics.config import Settings
 from telematics.devices import Devices
@@ -23,7 +24,7 @@ from telematics.live import Bus
 from telematics.pipeline.decoding import Intaken, decode, refusals
 from telematics.pipeline.metrics import PipelineMetrics
 from telematics.pipeline.saving import Days, Saver
-from telematics.pipeline.stages import Outcome, Refused, Stages
+from telematics.pipeline.stages import Outcome, Refused, Reports, Stages
 from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
@@ -33,6 +34,7 @@ from telematics.store.writer import Writer
 log = structlog.get_logger()
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # between tries of a commit; the last one for as long as it takes
 TICK_S = 1.0  # how often silence is looked at
+DEAF_S = 5.0  # a tick that comes so late: we didn't listen meanwhile
 
 
 @dataclass(slots=True)
@@ -67,24 +69,27 @@ class Worker:
         self.watermark = 0  # id of the newest position in the state
         self._stopping = False
         self._commit: asyncio.Task[None] | None = None
-        self._next_tick = 0.0
+        self._last_tick = time.monotonic()
+        self._listening_since: np.datetime64 = np.datetime64(int(time.time() * 1000), "ms")  # nobody could be heard before
 
     async def run(self) -> None:
         """Until `stop`; then what was taken is committed and acknowledged, and the state saved."""
-        while not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
-                    await self._intake.wait()
-            work = await self._prepare()
+        try:
+            while not self._stopping:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_S):
+                        await self._intake.wait()
+                work = await self._prepare()
+                await self._committed()
+                if work is not None:
+                    self._commit = asyncio.create_task(self._store(work))
+                if self.saver.due:
+                    await self._committed()  # a snapshot must not be ahead of what is stored
+                    self.saver.start(self.watermark)
             await self._committed()
-            snapshot = self.saver.due(self.watermark)
-            if work is not None:
-                self._commit = asyncio.create_task(self._store(work))
-            if snapshot is not None:
-                await self._committed()  # a snapshot must not be ahead of what is stored
-                self.saver.start(snapshot)
-        await self._committed()
-        await self.saver.finish(self.watermark)
+            await self.saver.finish(self.watermark)
+        finally:
+            self.saver.cancel()
 
     def stop(self) -> None:
         """Take no more batches."""
@@ -102,6 +107,7 @@ class Worker:
         taken = decode(entries)
         count = len(taken.reports.slot)
         first_id = await self._ids(count) if count else 0
+        taken.reports = self._present(taken.reports)
         outcome = self._staged(taken, first_id)
         if len(outcome.rows):
             self.watermark = first_id + len(outcome.rows) - 1
@@ -114,6 +120,11 @@ class Worker:
         if not (entries or events or dead_letters):
             return None
         return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters), changed)
+
+    def _present(self, reports: Reports) -> Reports:
+        """Without those of devices that were removed while their frames waited."""
+        gone = self._state.device_id[reports.slot] == 0
+        return reports.take(np.flatnonzero(~gone)) if gone.any() else reports
 
     def _staged(self, taken: Intaken, first_id: int) -> Outcome:
         """The stages never fail; should they, the batch is kept as dead letters, and the next one goes on."""
@@ -155,8 +166,8 @@ class Worker:
         self.metrics.committed(len(batch.rows), time.perf_counter() - started)
         self._acknowledge(work)
         if len(self._bus):
-            current = work.outcome.rows.device_id[~work.outcome.rows.late]
-            self._bus.publish(positions=np.unique(current).tolist(), devices=work.changed, events=work.news)
+            moved = np.unique(work.outcome.rows.device_id[work.outcome.news])
+            self._bus.publish(positions=moved.tolist(), devices=work.changed, events=work.news)
 
     def _settle(self, work: Work, committed: Committed) -> None:
         """What only the store could know: how late rows changed distances, which rows and events were there before."""
@@ -195,25 +206,38 @@ class Worker:
                 last = any(frame.last for frame in frames)
             place += len(frames)
             if ack or last:
-                source.acknowledge(ack, last)
+                try:
+                    source.acknowledge(ack, last)
+                except Exception:  # a connection's trouble is its own: behind it others wait for theirs
+                    log.exception("an acknowledgement could not be written", address=source.address)
             self.metrics.acknowledged(now - arrived, len(frames))
 
     def _statuses(self, heard: set[int]) -> tuple[list[Event], list[int]]:
         """Who came online with what was just heard, and, once a second, who has been silent for too long."""
         state, changes = self._state, list[tuple[str, int]]()
         now = np.datetime64(int(time.time() * 1000), "ms")
-        if heard:
-            slots = np.fromiter(heard, "i4", len(heard))
-            state["heard"][slots] = now
-            state.dirty[slots] = True
-            for slot in slots[state["status"][slots] != ONLINE].tolist():
-                state["status"][slot] = ONLINE
-                changes.append(("deviceOnline", slot))
-        if time.monotonic() >= self._next_tick:
-            self._next_tick = time.monotonic() + TICK_S
-            for slot in np.flatnonzero((state["status"] == ONLINE) & (now - state["heard"] > self._offline)).tolist():
+        slots = np.fromiter(heard, "i4", len(heard))
+        slots = slots[state.device_id[slots] != 0]  # 0: removed meanwhile
+        state["heard"][slots] = now
+        state.dirty[slots] = True
+        for slot in slots[state["status"][slots] != ONLINE].tolist():
+            state["status"][slot] = ONLINE
+            changes.append(("deviceOnline", slot))
+        if time.monotonic() >= self._last_tick + TICK_S:
+            for slot in self._silent(now).tolist():
                 state["status"][slot] = OFFLINE
                 state.dirty[slot] = True
                 changes.append(("deviceOffline", slot))
-        told = [(name, int(state.device_id[slot])) for name, slot in changes if state.device_id[slot]]  # 0: removed meanwhile
+        told = [(name, int(state.device_id[slot])) for name, slot in changes]
         return [Event(device_id, instant(now), name) for name, device_id in told], [device_id for _, device_id in told]
+
+    def _silent(self, now: np.datetime64) -> NDArray[np.intp]:
+        """Slots of those that have said nothing for too long, though we listened."""
+        deaf_s = time.monotonic() - self._last_tick
+        self._last_tick += deaf_s
+        if (
+            deaf_s > DEAF_S or self._intake.full
+        ):  # the database took nothing: what the trackers said may still be in their sockets
+            self._listening_since = now
+        heard = np.fmax(self._state["heard"], self._listening_since)
+        return np.flatnonzero((self._state["status"] == ONLINE) & (now - heard > self._offline))
