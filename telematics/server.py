@@ -28,7 +28,7 @@ from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
 from telematics.live import Bus
 from telematics.pipeline.recovery import recover
-from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName, instant
+from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
 from telematics.store.database import Database, open_database
 from telematics.store.devices import load_devices
@@ -51,6 +51,9 @@ class Status(msgspec.Struct, frozen=True):
     heard: datetime | None
     position_id: int | None
     moving: bool
+
+
+UNHEARD = Status("unknown", None, None, moving=False)
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -143,17 +146,16 @@ class Server:
         return self.state.latest_many([device.slot for device in devices])
 
     def status(self, device_id: int) -> Status:
-        device = self.devices.get(device_id)
-        if device is None:
-            return Status("unknown", None, None, moving=False)
-        slot, state = device.slot, self.state
-        heard, position_id = state["heard"][slot], int(state["position_id"][slot])
-        return Status(
-            status=STATUS_NAMES[state["status"][slot]],
-            heard=None if np.isnat(heard) else instant(heard),
-            position_id=position_id or None,
-            moving=bool(state["moving"][slot]),
-        )
+        return self.statuses([device_id])[device_id]
+
+    def statuses(self, device_ids: Iterable[int]) -> dict[int, Status]:
+        """By device; unknown for those that don't exist. Field by field, some 2 µs a device."""
+        found = dict.fromkeys(device_ids, UNHEARD)
+        devices = [device for device_id in found if (device := self.devices.get(device_id)) is not None]
+        rows = self.state.columns(("status", "heard", "position_id", "moving"), [device.slot for device in devices])
+        for device, status, heard, position_id, moving in zip(devices, *rows, strict=True):
+            found[device.id] = Status(STATUS_NAMES[status], heard, position_id or None, moving)
+        return found
 
     def health(self) -> Health:
         trouble = self.worker.trouble or self._deaf

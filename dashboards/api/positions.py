@@ -50,7 +50,7 @@ async def list_positions(
     if device_id is not None:
         await device_of(shared, viewer, device_id)
         return answers.raw(joined(await shared.live.positions([device_id])))
-    return answers.raw(joined(await shared.live.positions(shared.live.visible(viewer))))
+    return answers.raw(joined(await shared.live.positions(await shared.live.visible(viewer))))
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})

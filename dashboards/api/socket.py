@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from dashboards import security, sql
 from dashboards.identity import Signed
-from dashboards.live import joined
+from dashboards.live import batched, joined
 from dashboards.problems import Problem
 from dashboards.state import State, of
 from telematics.live import Feed, News
@@ -140,8 +140,8 @@ class View:
 
     async def _first(self) -> None:
         live = self.shared.live
-        visible = live.visible(self.signed.viewer)
-        for part in [visible[start : start + AT_ONCE] for start in range(0, len(visible), AT_ONCE)] or [[]]:
+        visible = await live.visible(self.signed.viewer)
+        for part in list(batched(visible, AT_ONCE)) or [[]]:
             self.shown.update(part)
             devices = await live.devices(self.signed.viewer, part)
             await self._send({"devices": devices, "positions": await live.positions(part)}, also_empty=True)

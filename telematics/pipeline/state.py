@@ -6,7 +6,7 @@ The arrays have the names and types of the table `device_state`, which is their 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +17,6 @@ import protocols
 
 StatusName = Literal["unknown", "online", "offline"]
 PROTOCOLS: tuple[str, ...] = tuple(codec.name for codec in protocols.CODECS)  # State.protocol is a place in it
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN, ONLINE, OFFLINE = 0, 1, 2  # State.status
 STATUS_NAMES: tuple[StatusName, ...] = ("unknown", "online", "offline")
 
@@ -142,10 +141,15 @@ class State:
         """In that order, without devices that have never had a good fix. Field by field: some 4 µs a device."""
         taken = np.asarray(slots, "i8")
         taken = taken[~np.isnan(self.fields["latitude"][taken])]
-        columns = [_readable(name, self._field(name)[taken]) for name in _LATEST]
+        columns = self.columns(_LATEST, taken)
         attributes = (self.attributes[slot] for slot in taken.tolist())
         decoded = (msgspec.json.decode(raw) if raw else {} for raw in attributes)
         return list(map(Latest, *columns, decoded))
+
+    def columns(self, names: Sequence[str], slots: Sequence[int] | NDArray[np.int64]) -> list[list[Any]]:
+        """Fields of those slots as Python's own values, None for what was never sent."""
+        taken = np.asarray(slots, "i8")
+        return [_readable(name, self._field(name)[taken]) for name in names]
 
     def _field(self, name: str) -> NDArray[Any]:
         if name == "device_id":
@@ -160,7 +164,8 @@ _FLAGS = ("ignition", "motion")  # kept as numbers, NaN for never sent
 def _readable(name: str, values: NDArray[Any]) -> list[Any]:
     """As Python has it: numbers with the digits that were sent (12.6, not 12.600000381), None for NaN."""
     if values.dtype.kind == "M":
-        return [_EPOCH + timedelta(milliseconds=time) for time in values.astype("M8[ms]").astype("i8").tolist()]
+        times: list[datetime | None] = values.astype("M8[ms]").tolist()
+        return [time and time.replace(tzinfo=UTC) for time in times]
     if name in _FLAGS:
         return [None if value != value else value > 0 for value in values.tolist()]
     if name == "protocol":
