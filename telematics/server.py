@@ -32,7 +32,7 @@ from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
 from telematics.store.database import Database, open_database
 from telematics.store.devices import load_devices
-from telematics.store.errors import StoreError
+from telematics.store.errors import StoreError, translate
 from telematics.store.maintenance import Maintenance
 from telematics.store.unknown import save_unknown
 from telematics.store.writer import Writer
@@ -88,37 +88,42 @@ class Server:
     async def __aenter__(self) -> Self:
         """Everything up: the database, the state, the pipeline, then the doors. Raises StoreError or IngestError."""
         async with AsyncExitStack() as stack:
-            self.database = await stack.enter_async_context(open_database(self.settings))
-            writer = await stack.enter_async_context(Writer(self.database))
-            await self._load_devices(None)
-            self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
-            watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
-            self.worker.watermark = watermark
-            counts = IngestMetrics()
-            self.listeners = Listeners(self.settings, self.intake, counts)
-            for collector in (self.worker.metrics, counts):
-                prometheus_client.REGISTRY.register(collector)
-                stack.callback(prometheus_client.REGISTRY.unregister, collector)
-            stack.push_async_callback(self._stop)
-            self._tasks = [
-                asyncio.create_task(self.worker.run(), name="pipeline"),
-                asyncio.create_task(self._follow_devices(), name="device changes"),
-                asyncio.create_task(self._save_unknown(), name="unknown trackers"),
-                asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
-            ]
-            for task in self._tasks:
-                task.add_done_callback(self._watch)
-            await self.listeners.start()
+            try:
+                await self._start(stack)
+            except psycopg.Error as error:  # the database went away meanwhile
+                raise translate(error) or error from error
             self._stack = stack.pop_all()
         # What is alive now lives as long as the server: the collector needn't look at it again
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        log.info("listening", **self.listeners.ports)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        self.database = await stack.enter_async_context(open_database(self.settings))
+        writer = await stack.enter_async_context(Writer(self.database))
+        await self._load_devices(None)
+        self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
+        watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
+        self.worker.watermark = watermark
+        counts = IngestMetrics()
+        self.listeners = Listeners(self.settings, self.intake, counts)
+        for collector in (self.worker.metrics, counts):
+            prometheus_client.REGISTRY.register(collector)
+            stack.callback(prometheus_client.REGISTRY.unregister, collector)
+        stack.push_async_callback(self._stop)
+        self._tasks = [
+            asyncio.create_task(self.worker.run(), name="pipeline"),
+            asyncio.create_task(self._follow_devices(), name="device changes"),
+            asyncio.create_task(self._save_unknown(), name="unknown trackers"),
+            asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._watch)
+        await self.listeners.start()
 
     async def _stop(self) -> None:
         """Stop reading, finish the commit under way and acknowledge it, save the state, hang up."""
@@ -130,9 +135,13 @@ class Server:
         await asyncio.wait([pipeline], timeout=STOP_S)
         if not pipeline.done():
             log.warning("the database did not take the last batch in time; its trackers will send it again")
-            pipeline.cancel()
+            self.hurry()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.listeners.stop()
+
+    def hurry(self) -> None:
+        """Wait for the database no longer: what is not acknowledged is sent again, what is not saved is worked out at the start."""
+        self._tasks[0].cancel()
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """Without one of its tasks the server is no server: better to stop loudly and be started again."""
@@ -215,9 +224,9 @@ class Server:
                     await self._load_devices(None)  # what changed while nobody listened
                     self._deaf = None
                     while True:
-                        changed = {int(notify.payload) async for notify in connection.notifies(stop_after=1)}
-                        changed |= {int(notify.payload) async for notify in connection.notifies(timeout=GATHER_S)}
-                        await self._load_devices(sorted(changed))
+                        told = [notify.payload async for notify in connection.notifies(stop_after=1)]
+                        told += [notify.payload async for notify in connection.notifies(timeout=GATHER_S)]
+                        await self._load_devices(sorted({int(device_id) for device_id in told if device_id.isdecimal()}))
             except (StoreError, psycopg.Error) as error:
                 self._deaf = str(error).partition("\n")[0]  # the first to notice when the database dies and nobody reports
                 await asyncio.sleep(RELISTEN_S)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
+import structlog
 import typer
 import uvicorn
 import uvloop
 from pydantic import ValidationError
 
 import dashboards
+from dashboards import people
 from telematics.config import Settings
 from telematics.ingest.errors import IngestError
 from telematics.logs import set_up_logs
 from telematics.server import Server
 from telematics.store.errors import StoreError
+
+log = structlog.get_logger()
+FIRST_EMAIL = "admin@localhost"
+BACKLOG = 1024
+WEB_STOP_S = 3  # for requests under way when the server is told to stop
+
+Work = Callable[[Server], Awaitable[None]]
 
 
 class CannotStart(Exception):
@@ -35,90 +47,144 @@ class Web(uvicorn.Server):
 
 def serve() -> None:
     """Run the server: settings from telematics.toml and TELEMATICS_… variables."""
-    run(read_settings())
+    run(read_settings(), first=tell_first_login)
 
 
 def read_settings(**overrides: Any) -> Settings:
     """The settings; what is wrong with them is told in a line each, and ends the command."""
+    named = os.environ.get("TELEMATICS_CONFIG")
     try:
+        if named and not Path(named).is_file():
+            raise ValueError("there is no such file, and TELEMATICS_CONFIG names it")
         return Settings(**overrides)
     except ValidationError as error:
         for problem in error.errors():
             typer.echo(f"setting {'.'.join(map(str, problem['loc']))}: {problem['msg']}", err=True)
-        raise typer.Exit(1) from None
-    except (OSError, ValueError) as error:  # telematics.toml can't be read, or is no TOML
-        typer.echo(f"telematics.toml: {error}", err=True)
-        raise typer.Exit(1) from None
+    except (OSError, ValueError) as error:  # it can't be read, or is no TOML
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        typer.echo(f"{named or 'telematics.toml'}: {reason}", err=True)
+    raise typer.Exit(1)
 
 
-def run(settings: Settings, beside: Callable[[Server], Awaitable[None]] | None = None) -> None:
-    """Run the server until it is told to stop, with something beside it (the demo's fleet). One sentence when it can't start."""
+def run(settings: Settings, beside: Work | None = None, *, first: Work | None = None) -> None:
+    """Run the server until it is told to stop, with something beside it (the demo's fleet). One sentence when it can't start.
+
+    `first` is done before browsers are let in.
+    """
     set_up_logs(settings)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            failed = runner.run(_serve(settings, beside))
+            failed = runner.run(_serve(settings, beside, first))
     except (StoreError, IngestError, CannotStart) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+    except asyncio.CancelledError:  # told to stop during the start
+        return
     if failed:
         raise typer.Exit(1)
 
 
-async def _serve(settings: Settings, beside: Callable[[Server], Awaitable[None]] | None) -> bool:
+async def tell_first_login(server: Server) -> None:
+    """Whoever starts a server that has no administrator learns how to get in; nobody after that."""
+    password = await people.ensure_first_administrator(server.database, FIRST_EMAIL)
+    if password is not None:
+        typer.echo(f"Log in at {address(server.settings)} as {FIRST_EMAIL} with the password {password} (it is shown this once)")
+
+
+def address(settings: Settings) -> str:
+    """Where a browser finds the pages; on this machine, unless the settings know better."""
+    host = settings.http_host if settings.http_host not in ("", "0.0.0.0", "::") else "localhost"  # noqa: S104 # compared, not bound to
+    return settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+
+
+class Stop:
+    """Ctrl-C and SIGTERM. They break off a start; then they set `told`; said once more, the server waits for nothing."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self._main = asyncio.current_task()
+        self._server: Server | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._tell)
+
+    def started(self, server: Server) -> None:
+        self._server = server
+
+    def _tell(self) -> None:
+        if self._server is None:
+            if self._main is not None and not self.told.is_set():
+                self._main.cancel()
+        elif self.told.is_set():
+            self._server.hurry()
+        self.told.set()
+
+
+async def _serve(settings: Settings, beside: Work | None, first: Work | None) -> bool:
     """True when it stopped because a part had died."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = Stop()
     with _listening(settings.http_host, settings.http_port) as door:
         async with Server(settings) as server:
-            app = dashboards.create_app(server)
-            config = uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                proxy_headers=True,
-                forwarded_allow_ips=settings.trusted_proxies,
-                ws="websockets-sansio",
-                timeout_graceful_shutdown=3,
-            )
-            web = Web(config)
-            tasks = [asyncio.create_task(web.serve(sockets=[door]), name="web")]
+            if first is not None:
+                await first(server)
+            stop.started(server)
+            web = _web(server)
+            working = [asyncio.create_task(web.serve(sockets=[door]), name="web")]
             if beside is not None:
-                tasks.append(asyncio.create_task(_call(beside, server), name="beside"))
-            endings = [asyncio.create_task(stop.wait()), asyncio.create_task(server.failed.wait())]
-            await asyncio.wait([*tasks, *endings], return_when=asyncio.FIRST_COMPLETED)
+                working.append(asyncio.create_task(_call(beside, server), name="beside"))
+            endings = [asyncio.create_task(stop.told.wait()), asyncio.create_task(server.failed.wait())]
+            log.info("ready", pages=address(settings), devices=len(server.devices), database=server.database.edition)
+            await asyncio.wait([*working, *endings], return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
             web.should_exit = True
-            for task in [*tasks[1:], *endings]:
+            for task in [*working[1:], *endings]:
                 task.cancel()
-            results = await asyncio.gather(*tasks, *endings, return_exceptions=True)
-            for result in results:
+            for result in await asyncio.gather(*working, *endings, return_exceptions=True):
                 if isinstance(result, Exception):
                     raise result
             return server.failed.is_set()
 
 
-async def _call(beside: Callable[[Server], Awaitable[None]], server: Server) -> None:
+async def _call(beside: Work, server: Server) -> None:
     await beside(server)
     await asyncio.Event().wait()  # its end is not the server's
 
 
+def _web(server: Server) -> Web:
+    config = uvicorn.Config(
+        dashboards.create_app(server),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        proxy_headers=True,
+        forwarded_allow_ips=server.settings.trusted_proxies,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=WEB_STOP_S,
+    )
+    return Web(config)
+
+
 @contextmanager
-def _listening(host: str, port: int) -> Any:
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens for browsers; taken before anything else is started, as a taken port is the likeliest mistake."""
     try:
-        if host:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            door = socket.create_server((host, port), family=family, backlog=1024)
-        elif socket.has_dualstack_ipv6():
-            door = socket.create_server(("", port), family=socket.AF_INET6, backlog=1024, dualstack_ipv6=True)
-        else:
-            door = socket.create_server(("", port), backlog=1024)
+        door = _door(host, port)
     except OSError as error:
         raise CannotStart(
             f"can't listen for browsers on {host or '*'}:{port} ({error.strerror}): "
-            "stop what uses the port, or set TELEMATICS_HTTP_PORT"
+            "stop what uses the port, or set TELEMATICS_HTTP_PORT to another"
         ) from None
     with door:
         yield door
+
+
+def _door(host: str, port: int) -> socket.socket:
+    if host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return socket.create_server(("", port), backlog=BACKLOG)  # a machine without IPv6

@@ -90,8 +90,8 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of these settings, ready for use. Raises StoreRefused with a sentence for whoever configured it."""
     server = None if settings.database_url else Embedded(settings.data_dir)
-    url = await _in_thread(server.start) if server is not None else _foreign_url(settings.database_url or "")
-    try:
+    try:  # also when the start itself is broken off
+        url = await _in_thread(server.start) if server is not None else _foreign_url(settings.database_url or "")
         database = Database(settings, url, await _in_thread(lambda: _prepare(url)), server)
         async with database.pool:
             if database.kind.note:
