@@ -50,7 +50,7 @@ class NewAccount(Body):
 async def list_accounts(viewer: auth.User, shared: Shared, page: Paged, request: Request) -> Response:
     total = await sql.value(shared.server.database, "accounts_count", **viewer.scope)
     found = await sql.rows(shared.server.database, "accounts", people.AccountRow, id=None, **page.sql, **viewer.scope)
-    return answers.json([shape(row) for row in found], page.headers(total, request))
+    return await answers.listed(found, shape, page.headers(total, request))
 
 
 @router.post("", responses=answers.shaped(AccountOut))

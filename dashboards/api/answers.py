@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
+from dashboards.live import batched, joined
+
+Row = TypeVar("Row")
+AT_ONCE = 500  # shapes encoded before others get a turn: about 3 ms
 _described: dict[str, Any] = {}
 _encoder = msgspec.json.Encoder()
 PROBLEM = {"description": "What is wrong, and what to do (RFC 9457)", "content": {"application/problem+json": {}}}
@@ -22,6 +28,15 @@ def shaped(kind: Any, text: str = "OK") -> dict[int | str, dict[str, Any]]:
 
 def json(value: Any, headers: dict[str, str] | None = None) -> Response:
     return raw(_encoder.encode(value), headers)
+
+
+async def listed(rows: Sequence[Row], shape: Callable[[Row], object], headers: dict[str, str] | None = None) -> Response:
+    """A JSON array of shapes, made in pieces: others have turns in between."""
+    encoded: list[bytes] = []
+    for some in batched(rows, AT_ONCE):
+        encoded += [_encoder.encode(shape(row)) for row in some]
+        await asyncio.sleep(0)
+    return raw(joined(encoded), headers)
 
 
 def raw(body: bytes, headers: dict[str, str] | None = None) -> Response:

@@ -37,7 +37,7 @@ async def list_positions(
 ) -> Response:
     """By `id` those; by `deviceId`, `from` and `to` history; by `deviceId` its newest; otherwise the newest of all devices."""
     if ids:
-        return answers.json(await history.by_number(shared.server, viewer, ids))
+        return await answers.listed(await history.by_number(shared.server, viewer, ids), lambda position: position)
     if since is not None or until is not None:
         if device_id is None or since is None or until is None:
             raise Problem(400, "Not enough to go by", "History takes deviceId, from and to together.")
@@ -92,7 +92,7 @@ async def _some(request: Request, shared: State, device_id: int, between: Range,
     if len(positions) > limit:
         url = request.url.include_query_params(**{"from": positions[limit].device_time})
         headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return answers.json(positions[:limit], headers)
+    return await answers.listed(positions[:limit], lambda position: position, headers)
 
 
 async def _history(shared: State, viewer: auth.Viewer, device_id: int, between: Range) -> tuple[DeviceRow, Parts]:

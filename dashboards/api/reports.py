@@ -18,6 +18,7 @@ from dashboards.problems import Problem
 from dashboards.shapes import DeviceRow, EventOut, EventRow, Position, Stop, Summary, Trip, from_event, instant, knots
 from dashboards.state import Shared, State
 from dashboards.tracks import Leg, Point
+from telematics.config import MotionSettings
 
 router = APIRouter(prefix="/api/reports", tags=["Reports"])
 MOST_EVENTS = 50_000  # some 15 MB of JSON
@@ -57,7 +58,7 @@ async def list_events(
     )
     if len(rows) > MOST_EVENTS:
         raise Problem(413, f"More than {MOST_EVENTS:,} events", "Narrow the range from … to, name devices or types.")
-    return answers.json([from_event(row, row.id) for row in rows])
+    return await answers.listed(rows, lambda row: from_event(row, row.id))
 
 
 @router.get("/stops", responses=answers.shaped(list[Stop]))
@@ -66,8 +67,7 @@ async def list_stops(viewer: auth.User, shared: Shared, between: Between, device
     found: list[Stop] = []
     motion = shared.server.settings.motion
     async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        legs = await asyncio.to_thread(tracks.stops, points, motion)
-        found += [_stop(device, points[leg.first : leg.last + 1]) for leg in legs]
+        found += await asyncio.to_thread(_stops, device, points, motion)
     return answers.json(found)
 
 
@@ -77,8 +77,7 @@ async def list_trips(viewer: auth.User, shared: Shared, between: Between, device
     found: list[Trip] = []
     motion = shared.server.settings.motion
     async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        legs = await asyncio.to_thread(tracks.trips, points, motion)
-        found += [_trip(device, points, leg) for leg in legs]
+        found += await asyncio.to_thread(_trips, device, points, motion)
     return answers.json(found)
 
 
@@ -88,8 +87,7 @@ async def summary(viewer: auth.User, shared: Shared, between: Between, device_id
     found: list[Summary] = []
     motion = shared.server.settings.motion
     async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        legs = await asyncio.to_thread(tracks.trips, points, motion)
-        found.append(_summary(device, points, legs))
+        found.append(await asyncio.to_thread(_summary, device, points, motion))
     return answers.json(found)
 
 
@@ -118,6 +116,14 @@ async def _tracks(shared: State, devices: Sequence[DeviceRow], between: Range) -
             limit=history.LONGEST,
         )
         yield device, points
+
+
+def _stops(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Stop]:
+    return [_stop(device, points[leg.first : leg.last + 1]) for leg in tracks.stops(points, motion)]
+
+
+def _trips(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Trip]:
+    return [_trip(device, points, leg) for leg in tracks.trips(points, motion)]
 
 
 def _stop(device: DeviceRow, points: Sequence[Point]) -> Stop:
@@ -169,7 +175,8 @@ def _trip(device: DeviceRow, all_points: Sequence[Point], leg: Leg) -> Trip:
     )
 
 
-def _summary(device: DeviceRow, points: Sequence[Point], legs: Sequence[Leg]) -> Summary:
+def _summary(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> Summary:
+    legs = tracks.trips(points, motion)
     way_m = sum(point.distance_m for point in points)
     driven_s = sum((points[leg.last].time - points[leg.first].time).total_seconds() for leg in legs)
     odometer = tracks.first_and_last(point.odometer_m for point in points)

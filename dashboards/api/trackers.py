@@ -46,7 +46,7 @@ async def list_unknown(
     total = await sql.value(shared.server.database, "unknown_trackers_count", unique_id=unique_id)
     found = await sql.rows(shared.server.database, "unknown_trackers", UnknownTracker, unique_id=unique_id, **page.sql)
     whole = viewer.administrator  # the address tells where another customer's tracker is
-    return answers.json([_shape(row, with_address=whole) for row in found], page.headers(total, request))
+    return await answers.listed(found, lambda row: _shape(row, with_address=whole), page.headers(total, request))
 
 
 @router.post("/adopt", responses=answers.shaped(DeviceOut))

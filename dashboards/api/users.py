@@ -48,7 +48,7 @@ async def list_users(viewer: auth.User, shared: Shared, page: Paged, request: Re
     """The account's users; administrators get everybody."""
     total = await sql.value(shared.server.database, "users_count", **viewer.scope)
     found = await sql.rows(shared.server.database, "users", people.UserRow, id=None, **page.sql, **viewer.scope)
-    return answers.json([shape(row) for row in found], page.headers(total, request))
+    return await answers.listed(found, shape, page.headers(total, request))
 
 
 @router.post("", responses=answers.shaped(UserOut))

@@ -152,12 +152,15 @@ class LivePage {
     if (vehicle) document.body.classList.remove("panel-open");
   }
 
-  /** On a phone the card covers the lower half: the middle of the map is then higher up. */
+  /** The card covers the right side of the map, on a phone its lower half: the middle is then that of the rest. */
   private makeRoom(): void {
     const { map } = this.base;
     const card = need("#card").getBoundingClientRect();
-    const bottom = card.height && card.left < 1 ? Math.max(0, map.getContainer().getBoundingClientRect().bottom - card.top) : 0;
-    map.setPadding({ top: 0, left: 0, right: 0, bottom });
+    const whole = map.getContainer().getBoundingClientRect();
+    const below = card.left <= whole.left;
+    const bottom = card.height && below ? Math.max(0, whole.bottom - card.top) : 0;
+    const right = card.height && !below && whole.width > 2.5 * card.width ? whole.right - card.left : 0;
+    map.setPadding({ top: 0, left: 0, right, bottom });
   }
 
   private follow(on: boolean): void {

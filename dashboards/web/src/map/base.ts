@@ -35,7 +35,6 @@ export class BaseMap {
   private theme: Theme = currentTheme();
   private offline = false;
   private ready = false;
-  private folded = false;
   private tileErrors = 0;
   private tilesSeen = false;
 
@@ -68,14 +67,15 @@ export class BaseMap {
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    this.foldCredits();
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-    this.map.on("idle", () => this.foldCredits());
     this.detail = new OfflineDetail(this.map);
     this.map.on("style.load", () => this.styled());
     this.map.on("error", ({ error }) => this.failed(error));
     this.map.on("sourcedata", (event) => {
-      if (event.tile?.hasData() && !this.offline) this.tilesSeen = true;
+      // What we draw ourselves is GeoJSON, and says nothing about the map's server
+      if (event.tile?.hasData() && event.source.type !== "geojson") this.tilesSeen = true;
     });
     onTheme((theme) => {
       this.theme = theme;
@@ -92,11 +92,14 @@ export class BaseMap {
 
   /** MapLibre opens the credits with each new source; here they open when asked for. */
   private foldCredits(): void {
-    if (this.folded) return;
     const credits = this.container.querySelector(".maplibregl-ctrl-attrib");
-    credits?.removeAttribute("open");
-    credits?.classList.remove("maplibregl-compact-show");
-    this.folded = this.ready;
+    const fold = (): void => {
+      credits?.removeAttribute("open");
+      credits?.classList.remove("maplibregl-compact-show");
+    };
+    this.map.on("sourcedata", fold);
+    credits?.addEventListener("pointerdown", () => this.map.off("sourcedata", fold), { once: true });
+    credits?.addEventListener("keydown", () => this.map.off("sourcedata", fold), { once: true });
   }
 
   /** A button among the map's own. */

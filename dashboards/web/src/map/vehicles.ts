@@ -257,7 +257,7 @@ export class VehicleLayer {
     const ordered = [...singles].reverse().sort((a, b) => Number(isSelected(this.selected)(b)) - Number(isSelected(this.selected)(a)));
     for (const { vehicle, x, y } of ordered) {
       const width = labelWidth(context, vehicle.device.name) + 12;
-      if (!taken.take(x - width / 2, y + 17, width, 18)) continue;
+      if (!taken.take(x - width / 2, y + 17, width, 18) && vehicle.device.id !== this.selected) continue;
       context.fillStyle = this.palette.label;
       context.beginPath();
       context.roundRect(x - width / 2, y + 17, width, 18, 5);
