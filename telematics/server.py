@@ -140,7 +140,7 @@ class Server:
         await self.listeners.stop()
 
     def hurry(self) -> None:
-        """Wait for the database no longer: what is not acknowledged is sent again, what is not saved is worked out at the start."""
+        """Wait for the database no longer: what is not acknowledged comes again, what is not saved is worked out at the start."""
         self._tasks[0].cancel()
 
     def _watch(self, task: asyncio.Task[None]) -> None:

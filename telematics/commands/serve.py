@@ -170,8 +170,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         door = _door(host, port)
     except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
         raise CannotStart(
-            f"can't listen for browsers on {host or '*'}:{port} ({error.strerror}): "
+            f"can't listen for browsers on {host or '*'}:{port} ({reason}): "
             "stop what uses the port, or set TELEMATICS_HTTP_PORT to another"
         ) from None
     with door:
