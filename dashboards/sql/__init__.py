@@ -1,4 +1,7 @@
-"""The queries of the API, a file each: `rows(database, "devices", DeviceRow, …)` runs `devices.sql` and gives DeviceRows."""
+"""The queries of the API, a file each: `rows(database, "devices", DeviceRow, …)` runs `devices.sql` and gives DeviceRows.
+
+They are never prepared: a plan made for any values would read all devices for one, and all days for an hour.
+"""
 
 from __future__ import annotations
 
@@ -40,21 +43,21 @@ async def row(database: Database, name: str, kind: type[Row], /, **parameters: A
 async def value(database: Database, name: str, /, **parameters: Any) -> Any:
     """The first column of the first row, or None."""
     async with database.pool.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-        found = await (await cursor.execute(text(name), parameters)).fetchone()
+        found = await (await cursor.execute(text(name), parameters, prepare=False)).fetchone()
         return found[0] if found else None
 
 
 async def run(database: Database, name: str, /, **parameters: Any) -> int:
     """How many rows it changed."""
     async with database.pool.connection() as connection:
-        return (await connection.execute(text(name), parameters)).rowcount
+        return (await connection.execute(text(name), parameters, prepare=False)).rowcount
 
 
 async def rows_on(connection: AsyncConnection[Any], name: str, kind: type[Row], /, **parameters: Any) -> list[Row]:
     """On a connection of the caller's, inside its transaction."""
     found: list[Row] = []
     async with connection.cursor(row_factory=class_row(kind)) as cursor:
-        await cursor.execute(text(name), parameters)
+        await cursor.execute(text(name), parameters, prepare=False)
         while part := await cursor.fetchmany(AT_ONCE):
             found += part
             await asyncio.sleep(0)
