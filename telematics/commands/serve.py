@@ -1,4 +1,4 @@
-"""`telematics serve`: the server with its pages, until Ctrl-C or SIGTERM."""
+"""`telematics serve`: the server with its pages, until Ctrl-C, SIGTERM or the end of its terminal."""
 
 from __future__ import annotations
 
@@ -98,13 +98,14 @@ def address(settings: Settings) -> str:
 
 
 class Stop:
-    """Ctrl-C and SIGTERM. They break off a start; then they set `told`; said once more, the server waits for nothing."""
+    """Ctrl-C, SIGTERM, a closed terminal. They break off a start; then they set `told`; said once more, the server waits for nothing."""
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
         self._main = asyncio.current_task()
         self._server: Server | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        closed = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup ignores it
+        for number in (signal.SIGINT, signal.SIGTERM, *closed):
             asyncio.get_running_loop().add_signal_handler(number, self._tell)
 
     def started(self, server: Server) -> None:
