@@ -98,7 +98,7 @@ def address(settings: Settings) -> str:
 
 
 class Stop:
-    """Ctrl-C, SIGTERM, a closed terminal. They break off a start; then they set `told`; said once more, the server waits for nothing."""
+    """Ctrl-C, SIGTERM, a closed terminal. They break off a start; later they set `told`; said twice, nothing is waited for."""
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
