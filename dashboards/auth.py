@@ -80,4 +80,4 @@ def clear_cookie(connection: HTTPConnection, response: Response) -> None:
 def over_tls(connection: HTTPConnection) -> bool:
     """Whether the browser came by TLS, as far as the settings, the socket or a trusted proxy tell."""
     public_url = of(connection).server.settings.public_url or ""
-    return public_url.startswith("https:") or connection.url.scheme in ("https", "wss")
+    return public_url.startswith("https:") or connection.scope["scheme"] in ("https", "wss")

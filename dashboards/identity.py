@@ -177,11 +177,6 @@ class Auth:
         await sql.run(self.database, "close_session", hash=key)
         self.forget(key)
 
-    async def close_sessions(self, user_id: int) -> None:
-        """All of a user's sessions and tokens, here and in the database."""
-        await sql.run(self.database, "close_sessions", user_id=user_id)
-        self.forget_user(user_id)
-
     async def issue_token(self, signed: Signed, expires_at: datetime | None) -> str:
         """A token for programs. One that was asked for with a token doesn't outlive it."""
         now = datetime.now(UTC)

@@ -100,12 +100,12 @@ async def create_user(
 
 
 async def change_user(database: Database, changed: UserRow, *, password: str | None = None) -> UserRow:
-    """Raises Problem 400 when nobody could administer any more or the e-mail is taken, 404 when there is no such account."""
+    """A new password ends all sessions and tokens. Raises Problem 400 when nobody could administer any more or the e-mail is
+    taken, 404 when there is no such account."""
     password_hash = None if password is None else await passwords.hashed(password)
     try:
         async with database.pool.connection() as connection:
-            if not changed.administrator or changed.disabled or changed.readonly:
-                await _somebody_stays(connection, without_user=changed.id)
+            await _one_at_a_time(connection)
             saved = await sql.rows_on(
                 connection,
                 "user_change",
@@ -121,6 +121,9 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
                 attributes=Jsonb(changed.attributes),
                 password_hash=password_hash,
             )
+            if password is not None:
+                await connection.execute(sql.text("close_sessions"), {"user_id": changed.id})
+            await _somebody_stays(connection)
     except UniqueViolation:
         raise _taken(changed.email) from None
     except ForeignKeyViolation:
@@ -132,14 +135,14 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
 
 async def remove_user(database: Database, user_id: int) -> None:
     async with database.pool.connection() as connection:
-        await _somebody_stays(connection, without_user=user_id)
+        await _one_at_a_time(connection)
         await connection.execute(sql.text("user_remove"), {"id": user_id})
+        await _somebody_stays(connection)
 
 
 async def change_account(database: Database, changed: AccountRow) -> AccountRow:
     async with database.pool.connection() as connection:
-        if changed.disabled:
-            await _somebody_stays(connection, without_account=changed.id)
+        await _one_at_a_time(connection)
         saved = await sql.rows_on(
             connection,
             "account_change",
@@ -150,6 +153,7 @@ async def change_account(database: Database, changed: AccountRow) -> AccountRow:
             language=changed.language,
             disabled=changed.disabled,
         )
+        await _somebody_stays(connection)
     if not saved:
         raise not_found("account")
     return saved[0]
@@ -157,8 +161,9 @@ async def change_account(database: Database, changed: AccountRow) -> AccountRow:
 
 async def remove_account(database: Database, account_id: int) -> None:
     async with database.pool.connection() as connection:
-        await _somebody_stays(connection, without_account=account_id)
+        await _one_at_a_time(connection)
         await connection.execute(sql.text("account_remove"), {"id": account_id})
+        await _somebody_stays(connection)
 
 
 async def set_password(database: Database, email: str, password: str) -> None:
@@ -179,7 +184,7 @@ async def ensure_first_administrator(
 ) -> str | None:
     """Makes an administrator when there is none at all, and gives the password, to be printed once; otherwise None."""
     async with database.pool.connection() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
+        await _one_at_a_time(connection)
         if await (await connection.execute(sql.text("any_administrator"))).fetchone() is not None:
             return None
         password = password or passwords.generate()
@@ -203,15 +208,14 @@ async def ensure_first_administrator(
         return password
 
 
-async def _somebody_stays(
-    connection: AsyncConnection[Any], *, without_user: int | None = None, without_account: int | None = None
-) -> None:
-    """The last administrator can't be removed, nor remove the own rights: nobody could give them back."""
+async def _one_at_a_time(connection: AsyncConnection[Any]) -> None:
+    """Until the transaction ends: two administrators who remove each other at once would leave none."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PEOPLE_LOCK,))
-    cursor = await connection.execute(
-        sql.text("administrators"), {"without_user": without_user, "without_account": without_account}
-    )
-    found = await cursor.fetchone()
+
+
+async def _somebody_stays(connection: AsyncConnection[Any]) -> None:
+    """Ends a transaction that would leave nobody who can administer: nobody could give the rights back."""
+    found = await (await connection.execute(sql.text("administrators"))).fetchone()
     if not found or not found[0]:
         raise Problem(400, "Nobody could administer the server any more", "Make somebody else an administrator first.")
 

@@ -90,7 +90,7 @@ def _readable(wrong: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _busy(request: Request, error: Exception) -> Response:
-    log.warning("a request failed for want of the database", path=request.url.path, error=str(error))
+    log.warning("a request failed for want of the database", path=request.scope["path"], error=str(error))
     return answer(
         503,
         "The database doesn't answer just now",

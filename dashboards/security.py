@@ -57,9 +57,11 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
             return _too_large()
-        if scope["method"] not in SAFE and "authorization" not in headers and not same_origin(headers, self.public_url):
+        if scope["method"] not in SAFE and not _by_token(headers) and not same_origin(headers, self.public_url):
             return Problem(
-                403, "Sent by another site's page", "Do it on this server's own pages, or with an Authorization header."
+                403,
+                "Sent by another site's page",
+                "Do it on this server's own pages, or with a bearer token. Behind a proxy, set public_url.",
             )
         return None
 
@@ -84,18 +86,23 @@ class Guard:
         return dressed
 
 
+def _by_token(headers: Mapping[str, str]) -> bool:
+    """What a page can send only on purpose. Names and passwords browsers keep, and send along whoever asks."""
+    return headers.get("authorization", "").lower().startswith("bearer ")
+
+
 def same_origin(headers: Mapping[str, str], public_url: str | None) -> bool:
     """Whether a page of this server asks, or no page at all. Browsers say where a request comes from, and scripts can't forge it.
 
     What brings no word of it (curl, Traccar's apps) isn't a page of another site.
     """
     site = headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
+    if site is not None:
+        return site in ("same-origin", "none")  # known better than from Host, which proxies change
     origin = headers.get("origin")
     if origin is None:
         return True
-    asked = urlsplit(origin).netloc
+    _, _, asked = origin.partition("://")
     return bool(asked) and asked in (headers.get("host"), urlsplit(public_url or "").netloc)
 
 

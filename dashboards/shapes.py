@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from telematics.store.records import Event
 
 KMH_PER_KNOT = 1.852
+OVERSPEED = {"speed_kmh": "speed", "limit_kmh": "speedLimit"}  # of events; both in knots
 Attributes = dict[str, Any]
 
 
@@ -368,6 +369,8 @@ def from_event(event: Event | EventRow, number: int) -> EventOut:
     attributes = event.attributes or {}
     if event.type == "alarm" and event.subject:
         attributes = {"alarm": event.subject, **attributes}
+    if event.type == "deviceOverspeed":
+        attributes = {OVERSPEED.get(name, name): knots(v) if name in OVERSPEED else v for name, v in attributes.items()}
     return EventOut(number, event.type, instant(event.time), event.device_id, event.position_id or 0, attributes)
 
 

@@ -20,6 +20,7 @@ LONGEST_RANGE = timedelta(days=366)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 IDS_AT_ONCE = 1_000
 ATTRIBUTES_BYTES = 16 * 1024  # as JSON; a device has a handful
+ATTRIBUTES_LEVELS = 16  # what comes in deeper than a reader's stack would break every list that it is in
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
 
 DeviceId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
@@ -115,7 +116,16 @@ def _small(value: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError("this can't be stored as JSON") from None
     if size > ATTRIBUTES_BYTES:
         raise ValueError(f"at most {ATTRIBUTES_BYTES} bytes of JSON")
+    if not _shallow(value, ATTRIBUTES_LEVELS):
+        raise ValueError(f"at most {ATTRIBUTES_LEVELS} levels")
     return value
+
+
+def _shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(one, levels - 1) for one in inner)
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), AfterValidator(_text)]

@@ -85,8 +85,6 @@ async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, 
     if not viewer.administrator and (changed.rights != row.rights or changed.email != row.email):
         raise Problem(403, "Only for administrators", "You may change your name, password, language and attributes.")
     saved = await people.change_user(shared.server.database, changed, password=change.password)
-    if change.password is not None:
-        await shared.auth.close_sessions(user_id)
     shared.auth.forget_user(user_id)
     return answers.json(shape(saved))
 

@@ -63,6 +63,13 @@ async def test_a_device_lives(world: World) -> None:
         assert (await anna.delete(path)).status_code == 404
 
 
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
 @pytest.mark.parametrize(
     ("new", "says"),
     [
@@ -75,6 +82,8 @@ async def test_a_device_lives(world: World) -> None:
         ({"name": "x", "uniqueId": "y", "attributes": {"speedLimit": "fast"}}, "km/h"),
         ({"name": "x", "uniqueId": "y", "attributes": {"a": "b" * 20_000}}, "bytes"),
         ({"name": "x", "uniqueId": "y", "attributes": {"a": "\0"}}, "NUL"),
+        ({"name": "x", "uniqueId": "y", "attributes": nested(17)}, "levels"),
+        ({"name": "x", "uniqueId": "y", "attributes": nested(900)}, "levels"),
         ({"name": "x", "uniqueId": "y", "attributes": []}, "attributes"),
         ({"name": "x", "uniqueId": "y", "accountId": 2**40}, "accountId"),
         ([], "body"),

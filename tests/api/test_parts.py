@@ -266,6 +266,8 @@ def geocoder_of(folder: Path, known: towns.Towns, serve: object) -> Geocoder:
         ({"host": "", "origin": ""}, None, False),
         ({"origin": "null"}, None, False),
         ({"host": "gps.example.com", "sec-fetch-site": "cross-site"}, None, False),
+        ({"host": "127.0.0.1:8082", "origin": "https://gps.example.com", "sec-fetch-site": "same-origin"}, None, True),
+        ({"host": "gps.example.com", "origin": "http://["}, None, False),
     ],
 )
 def test_same_origin(headers: dict[str, str], public_url: str | None, ours: bool) -> None:

@@ -63,6 +63,8 @@ async def test_somebody_can_always_administer(world: World) -> None:
         assert (await admin.delete(own)).status_code == 400
         assert (await admin.delete(f"/api/accounts/{world.ids['Provider']}")).status_code == 400
         assert (await admin.put(f"/api/accounts/{world.ids['Provider']}", json={"disabled": True})).status_code == 400
+        closed = (await admin.post("/api/accounts", json={"name": "Closed", "disabled": True})).json()["id"]
+        assert (await admin.put(own, json={"accountId": closed})).status_code == 400
 
 
 @with_world

@@ -180,6 +180,16 @@ async def test_events_by_type_and_number(world: World, van: Tracker) -> None:
         assert (await anna.get("/api/reports/route", params=DAY)).status_code == 400
 
 
+async def test_speeds_of_events_are_in_knots(world: World) -> None:
+    van = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        await anna.put(f"/api/devices/{van.id}", json={"attributes": {"speedLimit": 90}})
+    for second, knots in ((0, 20), (10, 54), (20, 54)):
+        await van.report(at(3) + timedelta(seconds=second), 51.0 + second * 0.00025, 71.0, speed=knots)
+    (event,) = (await ask(world, "/api/reports/events", van, type="deviceOverspeed")).json()
+    assert event["attributes"] == {"speed": pytest.approx(54, abs=0.1), "speedLimit": pytest.approx(90 / 1.852, abs=0.01)}
+
+
 async def test_gpx(world: World, van: Tracker) -> None:
     answer = await ask(world, "/api/positions/gpx", van)
     assert answer.headers["content-disposition"] == 'attachment; filename="Van.gpx"'
