@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 
 import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import ExceptionRenderer, JSONRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 from telematics.config import Settings
 
@@ -17,10 +21,10 @@ def set_up_logs(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    renderer: list[structlog.typing.Processor] = (  # tracebacks without the values of variables: among them are passwords
+        [ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), JSONRenderer(ensure_ascii=False)]
         if settings.log_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     )
     structlog.configure(
         processors=[*shared, *renderer],
@@ -34,4 +38,13 @@ def set_up_logs(settings: Settings) -> None:
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
         )
     )
+    handler.addFilter(_is_news)
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    # While the database is down its pool complains several times a second; the pipeline has said so, and /api/health says it
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Requests that are broken off at a stop are not: uvicorn has said how many."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, asyncio.CancelledError)

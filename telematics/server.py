@@ -167,7 +167,7 @@ class Server:
         return found
 
     def health(self) -> Health:
-        trouble = self.worker.trouble or self._deaf
+        trouble = self.worker.held_up or self._deaf
         return Health(
             status="down" if trouble else "degraded" if self.intake.full else "ok",
             reason=trouble or ("more arrives than can be stored; trackers wait" if self.intake.full else None),

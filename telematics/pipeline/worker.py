@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,7 @@ from telematics.store.writer import Writer
 log = structlog.get_logger()
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # between tries of a commit; the last one for as long as it takes
 TICK_S = 1.0  # how often silence is looked at
+SLOW_S = 10.0  # an answer of the database that takes longer is trouble
 DEAF_S = 5.0  # a tick that comes so late: we didn't listen meanwhile
 
 
@@ -68,6 +70,7 @@ class Worker:
         self.last_commit = time.monotonic()
         self.watermark = 0  # id of the newest position in the state
         self._stopping = False
+        self._asked: list[float] = []  # since when the database owes answers
         self._commit: asyncio.Task[None] | None = None
         self._last_tick = time.monotonic()
         self._listening_since: np.datetime64 = np.datetime64(int(time.time() * 1000), "ms")  # nobody could be heard before
@@ -94,6 +97,22 @@ class Worker:
     def stop(self) -> None:
         """Take no more batches."""
         self._stopping = True
+
+    @property
+    def held_up(self) -> str | None:
+        """Why nothing is stored now, if that is so."""
+        waited_s = time.monotonic() - min(self._asked) if self._asked else 0
+        if self.trouble is None and waited_s > SLOW_S:
+            return f"the database has not answered for {waited_s:.0f} s"
+        return self.trouble
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        self._asked.append(since := time.monotonic())
+        try:
+            yield
+        finally:
+            self._asked.remove(since)
 
     async def _committed(self) -> None:
         if self._commit is not None:
@@ -144,26 +163,30 @@ class Worker:
         tries = 0
         while True:
             try:
-                return await self._writer.next_ids(count)
+                with self._asking():
+                    return await self._writer.next_ids(count)
             except StoreBusy as busy:
                 await self._wait(busy, tries)
                 tries += 1
 
     async def _store(self, work: Work) -> None:
-        started, tries = time.perf_counter(), 0
+        started, tries = time.monotonic(), 0
         batch = work.batch
         while len(batch.rows) or batch.events or batch.dead_letters:
             try:
-                committed = await self._writer.commit(batch)
+                with self._asking():
+                    committed = await self._writer.commit(batch)
             except StoreBusy as busy:
                 await self._wait(busy, tries)
                 tries += 1
                 continue
             self._settle(work, committed)
             break
+        if self.trouble is not None:
+            log.info("the database takes batches again")
         self.trouble = None
         self.last_commit = time.monotonic()
-        self.metrics.committed(len(batch.rows), time.perf_counter() - started)
+        self.metrics.committed(len(batch.rows), self.last_commit - started)
         self._acknowledge(work)
         if len(self._bus):
             moved = np.unique(work.outcome.rows.device_id[work.outcome.news])
