@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards import problems
@@ -15,6 +17,8 @@ from dashboards.problems import Problem
 from telematics.config import Settings
 
 LARGEST_BODY = 1 << 20  # the largest honest one is a device's, some kB
+TOO_LARGE = f"At most {LARGEST_BODY:,} bytes."
+BODY_S = 30.0  # for all of it
 SAFE = ("GET", "HEAD", "OPTIONS")
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 REQUESTS = Histogram(
@@ -56,7 +60,7 @@ class Guard:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
-            return _too_large()
+            return Problem(413, "The request is too large", TOO_LARGE)
         if scope["method"] not in SAFE and not _by_token(headers) and not same_origin(headers, self.public_url):
             return Problem(
                 403,
@@ -141,19 +145,23 @@ def _origins(urls: Iterable[str]) -> list[str]:
 
 
 def _bounded(receive: Receive) -> Receive:
+    """Raises starlette's HTTPException, which FastAPI lets through where it reads a body."""
     seen = 0
+    until: float | None = asyncio.get_running_loop().time() + BODY_S
 
     async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, until
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"The whole request must be here within {BODY_S:.0f} s.") from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY:
-                raise _too_large()
+                raise HTTPException(413, TOO_LARGE)
+        if not message.get("more_body"):
+            until = None  # what is received from here on is that the client has gone, at any time
         return message
 
     return bounded
-
-
-def _too_large() -> Problem:
-    return Problem(413, "The request is too large", f"At most {LARGEST_BODY:,} bytes.")

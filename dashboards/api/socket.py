@@ -29,7 +29,7 @@ router = APIRouter(tags=["Live"])
 NOT_SOONER_S = 1.0
 KEEP_ALIVE_S = 25.0  # below the 30 s after which some proxies hang up
 STILL_THERE_S = 10.0  # how often it's asked whether the session has ended elsewhere
-AT_ONCE = 1_000  # vehicles in a message, some 1 MB: aiohttp refuses messages of 4 MB
+AT_ONCE = 250  # vehicles in a message, some 200 kB: on a slow line pings must get through in between
 SIGNED_OUT = 4401  # close code: the browser should go to the login page
 POLICY_VIOLATION = 1008
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 import dashboards
 from dashboards import people
+from dashboards.door import configuration
 from telematics.config import Settings
 from telematics.ingest.errors import IngestError
 from telematics.logs import set_up_logs
@@ -151,18 +152,7 @@ async def _call(beside: Work, server: Server) -> None:
 
 
 def _web(server: Server) -> Web:
-    config = uvicorn.Config(
-        dashboards.create_app(server),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        proxy_headers=True,
-        forwarded_allow_ips=server.settings.trusted_proxies,
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=WEB_STOP_S,
-    )
-    return Web(config)
+    return Web(configuration(dashboards.create_app(server), server.settings, stop_s=WEB_STOP_S))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from fastapi import FastAPI
 
 import dashboards
 from dashboards import passwords
+from dashboards.door import configuration
 from telematics.config import ListenerSettings, Settings
 from telematics.server import Server
 from tests.conftest import _database as database_copy
@@ -124,26 +125,18 @@ async def running(settings: Settings) -> AsyncIterator[World]:
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[int]:
     """As `telematics serve` does it."""
-    door = socket.create_server(("127.0.0.1", 0))
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it for sockets made so; uvloop does not
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=1,
-    )
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it for sockets made so; uvloop does not
+    config = configuration(app, app.state.dashboards.server.settings, stop_s=1)
     web = uvicorn.Server(config)
-    task = asyncio.create_task(web._serve(sockets=[door]))
+    task = asyncio.create_task(web._serve(sockets=[listening]))
     await eventually(lambda: web.started)
     try:
-        yield door.getsockname()[1]
+        yield listening.getsockname()[1]
     finally:
         web.should_exit = True
         await task
-        door.close()
+        listening.close()
 
 
 async def eventually(true: Callable[[], object], within_s: float = 15) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import security, shapes, towns, tracks
+from dashboards import door, security, shapes, towns, tracks
 from dashboards.api.parameters import _time
 from dashboards.api.server import first_language
 from dashboards.geocoder import Geocoder
@@ -272,6 +272,19 @@ def geocoder_of(folder: Path, known: towns.Towns, serve: object) -> Geocoder:
 )
 def test_same_origin(headers: dict[str, str], public_url: str | None, ours: bool) -> None:
     assert security.same_origin(headers, public_url) is ours
+
+
+@pytest.mark.parametrize(
+    ("proxies", "all_of_them"),
+    [
+        ("127.0.0.1", "127.0.0.1,::ffff:127.0.0.1"),
+        ("10.0.0.0/8, ::1", "10.0.0.0/8,::1,::ffff:10.0.0.0/104"),
+        ("*", "*"),
+        ("", ""),
+    ],
+)
+def test_proxies_are_known_on_sockets_for_ipv6_too(proxies: str, all_of_them: str) -> None:
+    assert door.trusted(proxies) == all_of_them
 
 
 def test_tiles_by_plain_http_are_allowed_where_settings_say_so(settings: Settings) -> None:
