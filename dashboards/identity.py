@@ -159,7 +159,7 @@ class Auth:
         """The secret for the cookie."""
         secret = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
-        async with self.database.pool.connection() as connection:
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
             parameters = {
                 "hash": digest(secret),
                 "user_id": viewer.user_id,

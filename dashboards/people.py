@@ -104,7 +104,7 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
     taken, 404 when there is no such account."""
     password_hash = None if password is None else await passwords.hashed(password)
     try:
-        async with database.pool.connection() as connection:
+        async with database.pool.connection(timeout=sql.WAIT_S) as connection:
             await _one_at_a_time(connection)
             saved = await sql.rows_on(
                 connection,
@@ -134,14 +134,14 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
 
 
 async def remove_user(database: Database, user_id: int) -> None:
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         await connection.execute(sql.text("user_remove"), {"id": user_id})
         await _somebody_stays(connection)
 
 
 async def change_account(database: Database, changed: AccountRow) -> AccountRow:
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         saved = await sql.rows_on(
             connection,
@@ -160,7 +160,7 @@ async def change_account(database: Database, changed: AccountRow) -> AccountRow:
 
 
 async def remove_account(database: Database, account_id: int) -> None:
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         await connection.execute(sql.text("account_remove"), {"id": account_id})
         await _somebody_stays(connection)
@@ -169,7 +169,7 @@ async def remove_account(database: Database, account_id: int) -> None:
 async def set_password(database: Database, email: str, password: str) -> None:
     """And ends all sessions and tokens of the user. Raises Problem 404 when there is no such user."""
     password_hash = await passwords.hashed(password)
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         cursor = await connection.execute(
             sql.text("set_password_of"), {"password_hash": password_hash, "email": email.strip().lower()}
         )
@@ -183,7 +183,7 @@ async def ensure_first_administrator(
     database: Database, email: str = "admin@localhost", password: str | None = None
 ) -> str | None:
     """Makes an administrator when there is none at all, and gives the password, to be printed once; otherwise None."""
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         if await (await connection.execute(sql.text("any_administrator"))).fetchone() is not None:
             return None

@@ -1,4 +1,5 @@
-"""Things of Traccar's that this server has none of. Clients such as Home Assistant ask for them all the same, and stop at 404."""
+"""Things of Traccar's that this server has none of. Home Assistant, Traccar's pages and its apps
+ask for them at their start all the same, and stop at 404."""
 
 from __future__ import annotations
 
@@ -12,8 +13,15 @@ from dashboards.api import answers
 router = APIRouter(tags=["Absent"])
 
 
+@router.get("/api/attributes/computed", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/calendars", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/commands", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/drivers", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/geofences", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/groups", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/maintenance", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/notifications", responses=answers.shaped(list[dict[str, Any]]))
+@router.get("/api/orders", responses=answers.shaped(list[dict[str, Any]]))
 async def none(_: auth.User) -> Response:
     """An empty list."""
     return answers.json([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -98,7 +99,7 @@ async def remove_device(device_id: DeviceId, viewer: auth.Editor, shared: Shared
     """Its tracker counts as unknown from now on."""
     if not await sql.run(shared.server.database, "device_remove", id=device_id, **viewer.scope):
         raise not_found("device")
-    await shared.server.refresh_device(device_id)
+    await _refresh(shared, device_id)
     return Response(status_code=204)
 
 
@@ -158,5 +159,11 @@ async def _stored(shared: State, viewer: Viewer, query: str, values: dict[str, A
         raise not_found("account") from None
     if row is None:
         raise not_found("device")
-    await shared.server.refresh_device(row.id)
+    await _refresh(shared, row.id)
     return row
+
+
+async def _refresh(shared: State, device_id: int) -> None:
+    """At once; if the database fails just now, the change is stored all the same, and the server hears of it a little later."""
+    with contextlib.suppress(*sql.UNREACHABLE):
+        await shared.server.refresh_device(device_id)

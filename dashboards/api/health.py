@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from dashboards import auth
+from dashboards import auth, sql
 from dashboards.api import answers
 from dashboards.identity import Viewer
 from dashboards.problems import Problem
@@ -25,7 +25,7 @@ PASSED_ON = ("x-forwarded-for", "forwarded", "via", "x-real-ip")  # a proxy on t
 async def health(request: Request, shared: Shared) -> Response:
     now = shared.server.health()
     # Only a local program gets details while the database is down: nobody else can be recognised then
-    whole = local(request) or (now.status != "down" and _administers(await auth.optional_user(request)))
+    whole = local(request) or (now.status != "down" and await _administrator_asks(request))
     answer = answers.json(now if whole else {"status": now.status}, {"Cache-Control": "no-store"})
     answer.status_code = 503 if now.status == "down" else 200
     return answer
@@ -39,6 +39,14 @@ async def metrics(request: Request) -> Response:
             403, "Only for administrators", "Give Prometheus an administrator's token, or let it ask from this machine."
         )
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _administrator_asks(request: Request) -> bool:
+    """False also when the database doesn't say: an answer is wanted of all things when something is wrong."""
+    try:
+        return _administers(await auth.optional_user(request))
+    except (Problem, *sql.UNREACHABLE):
+        return False
 
 
 def local(request: Request) -> bool:

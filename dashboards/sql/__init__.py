@@ -20,6 +20,7 @@ from telematics.store.errors import StoreError
 
 Row = TypeVar("Row")
 AT_ONCE = 250  # rows made into objects before others get a turn: trackers are read by the same thread. About 3 ms
+WAIT_S = 4.0  # for a connection: while the database is down or all are busy, a sentence now is better than an answer late
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests, StoreError)
 
 
@@ -30,7 +31,7 @@ def text(name: str) -> bytes:
 
 
 async def rows(database: Database, name: str, kind: type[Row], /, **parameters: Any) -> list[Row]:
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=WAIT_S) as connection:
         return await rows_on(connection, name, kind, **parameters)
 
 
@@ -42,14 +43,14 @@ async def row(database: Database, name: str, kind: type[Row], /, **parameters: A
 
 async def value(database: Database, name: str, /, **parameters: Any) -> Any:
     """The first column of the first row, or None."""
-    async with database.pool.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+    async with database.pool.connection(timeout=WAIT_S) as connection, connection.cursor(row_factory=tuple_row) as cursor:
         found = await (await cursor.execute(text(name), parameters, prepare=False)).fetchone()
         return found[0] if found else None
 
 
 async def run(database: Database, name: str, /, **parameters: Any) -> int:
     """How many rows it changed."""
-    async with database.pool.connection() as connection:
+    async with database.pool.connection(timeout=WAIT_S) as connection:
         return (await connection.execute(text(name), parameters, prepare=False)).rowcount
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,7 +16,7 @@ import websockets
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from tests.api.conftest import NOW, World
+from tests.api.conftest import NOW, PASSWORD, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,8 +87,15 @@ HARMLESS = {
     "DELETE /api/session",
     "POST /api/session/token",
     "GET /api/server",
+    "GET /api/attributes/computed",
+    "GET /api/calendars",
+    "GET /api/commands",
+    "GET /api/drivers",
     "GET /api/geofences",
     "GET /api/groups",
+    "GET /api/maintenance",
+    "GET /api/notifications",
+    "GET /api/orders",
     "GET /api/server/geocode",
     "GET /api/health",
     "GET /metrics",
@@ -203,6 +214,54 @@ async def test_the_socket_shows_only_the_viewers(world: World) -> None:
             assert not [word for word in HERS if word in str(first) + str(second)]
             assert "Truck b1" in str(first)
             assert f'"deviceId":{world.ids["b1"]}' in str(second)
+
+
+async def test_a_device_that_changes_hands_leaves_one_socket_and_comes_into_the_other(world: World) -> None:
+    van = await world.tracker("Anna Ltd")
+    await van.report(NOW, 43.5, 77.5)
+    async with world.signed_in("admin") as admin, looking(world, "anna") as annas, looking(world, "boris") as borises:
+        await hears(annas, "positions", van.id)
+        moved = await admin.put(f"/api/devices/{van.id}", json={"accountId": world.ids["Boris Ltd"]})
+        assert moved.status_code == 200
+        async with asyncio.timeout(10):
+            while van.id not in json.loads(await annas.recv()).get("removed", []):
+                pass
+        await hears(borises, "positions", van.id)
+        await van.report(NOW + timedelta(seconds=5), 43.6, 77.6, alarm="sos")
+        await hears(borises, "events", van.id)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.5):
+                while 'deviceId":' + str(van.id) not in str(await annas.recv()):
+                    pass
+
+
+async def test_who_is_disabled_or_moved_is_shown_nothing_more(world: World) -> None:
+    async with world.signed_in("admin") as admin:
+        for change in ({"disabled": True}, {"accountId": world.ids["Boris Ltd"]}):
+            email = f"{uuid4().hex}@example.com"
+            new = {"name": "x", "email": email, "password": PASSWORD, "accountId": world.ids["Anna Ltd"]}
+            user = (await admin.post("/api/users", json=new)).json()["id"]
+            async with looking(world, email.partition("@")[0]) as socket:
+                await socket.recv()
+                assert (await admin.put(f"/api/users/{user}", json=change)).status_code == 200
+                await asyncio.wait_for(socket.wait_closed(), 5)
+                assert socket.close_code == 4401
+
+
+@asynccontextmanager
+async def looking(world: World, name: str) -> AsyncIterator[websockets.ClientConnection]:
+    async with world.signed_in(name) as client:
+        cookie = f"JSESSIONID={client.cookies['JSESSIONID']}"
+        url = f"ws://localhost:{world.port}/api/socket"
+        async with websockets.connect(url, additional_headers={"Cookie": cookie}) as socket:
+            yield socket
+
+
+async def hears(socket: websockets.ClientConnection, key: str, device_id: int) -> None:
+    """Until something of the device comes."""
+    async with asyncio.timeout(10):
+        while device_id not in [one["deviceId"] for one in json.loads(await socket.recv()).get(key, [])]:
+            pass
 
 
 async def test_readonly_users_change_nothing(world: World) -> None:
