@@ -230,9 +230,7 @@ async def test_a_device_that_changes_hands_leaves_one_socket_and_comes_into_the_
         await van.report(NOW + timedelta(seconds=5), 43.6, 77.6, alarm="sos")
         await hears(borises, "events", van.id)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(2.5):
-                while 'deviceId":' + str(van.id) not in str(await annas.recv()):
-                    pass
+            await asyncio.wait_for(hears(annas, "events", van.id), 2.5)
 
 
 async def test_who_is_disabled_or_moved_is_shown_nothing_more(world: World) -> None:
