@@ -1,4 +1,4 @@
-"""Settings: from `telematics.toml` in the working directory (or the file TELEMATICS_CONFIG names), over it TELEMATICS_… variables.
+"""Settings: from `telematics.toml` in the working directory, or the file TELEMATICS_CONFIG names; over it TELEMATICS_… variables.
 
 A nested setting is written `TELEMATICS_LIMITS__IDLE_S=600`. `docs/configuration.md` lists them all; a test compares.
 """
@@ -6,12 +6,13 @@ A nested setting is written `TELEMATICS_LIMITS__IDLE_S=600`. `docs/configuration
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -24,10 +25,12 @@ class Section(BaseModel, extra="forbid", frozen=True):
 class ListenerSettings(Section):
     """One protocol's door. `[listeners.gt06]`"""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="Whether it listens at all.")
     host: str = Field("", description="Address to listen on; empty: all, IPv4 and IPv6.")
     port: Port | None = Field(None, description="Port; unset: as in Traccar; 0: any free one.")
-    tls_certificate: Path | None = Field(None, description="PEM file with the certificate chain; TLS is on when set.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate chain; TLS is on when set, and the protocol's UDP port closed."
+    )
     tls_key: Path | None = Field(None, description="PEM file with the private key.")
     proxy_protocol: bool = Field(False, description="Expect a PROXY protocol v1 or v2 header before a connection's first byte.")
 
@@ -98,12 +101,13 @@ class Settings(BaseSettings):
     http_host: str = Field("", description="Address of the pages and API; empty: all.")
     http_port: Port = Field(8082, description="Port of the pages and API.")
     public_url: str | None = Field(
-        None, description="How browsers reach the server, such as https://gps.example.com; https makes cookies Secure."
+        None,
+        description="How browsers reach the server, such as https://gps.example.com; https makes cookies Secure.",
     )
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-… headers are believed, separated by commas."
     )
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(False, description="One JSON object a line; otherwise for people.")
     retention_days: int = Field(0, ge=0, description="Positions and events older than this are dropped; 0: never.")
     snapshot_s: float = Field(5, gt=0, description="How often device states are saved.")
@@ -112,6 +116,13 @@ class Settings(BaseSettings):
     sanity: SanitySettings = Field(default_factory=SanitySettings)
     motion: MotionSettings = Field(default_factory=MotionSettings)
     map: MapSettings = Field(default_factory=MapSettings)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        if url and not re.fullmatch(r"https?://[^/\s]+/?", url):
+            raise ValueError("write it as https://gps.example.com, without a path")
+        return url.rstrip("/") if url else None
 
     @classmethod
     def settings_customise_sources(

@@ -24,7 +24,8 @@ def settings_table(model: type[BaseModel], prefix: str = "") -> list[str]:
         if inspect.isclass(annotation) and issubclass(annotation, Section):
             rows += settings_table(annotation, f"{prefix}{name}.")
         else:
-            rows.append(f"| `{prefix}{name}` | {shown(prefix, name, field.get_default(call_default_factory=True))} | {field.description} |")
+            default = shown(prefix, name, field.get_default(call_default_factory=True))
+            rows.append(f"| `{prefix}{name}` | {default} | {field.description} |")
     return rows
 
 
@@ -48,7 +49,9 @@ def test_every_protocol_is_in_the_docs() -> None:
         assert f"| `{codec.name}` | {codec.port} | {', '.join(codec.transports)} | {codec.makers} |" in text
 
 
-@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+@pytest.mark.parametrize(
+    "page", sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target

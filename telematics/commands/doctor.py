@@ -75,8 +75,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
                 yield await _looked(look, database)
             serving = await _serving(database)
     except StoreError as error:
-        what, _, do = str(error).partition(": ")
-        yield Finding("bad", f"database: {_where(settings)}: {what}", do)
+        yield Finding("bad", f"database: {_where(settings)}: {error}")  # its sentence says what to do
     except psycopg.Error as error:
         yield Finding("bad", f"database: {translate(error) or error}", "look into the database's log")
     if serving:
@@ -119,17 +118,13 @@ def disk(folder: Path) -> Finding:
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # the server raises the soft limit itself
     wanted = settings.limits.connections + SPARE_FILES
-    what = f"{soft} open files allowed, {wanted} wanted for limits.connections = {settings.limits.connections}"
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        yield Finding("good", what)
-    elif hard == resource.RLIM_INFINITY or hard >= wanted:
-        yield Finding("note", what, f"ulimit -n {wanted} before starting, or LimitNOFILE={wanted} in the systemd unit")
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        yield Finding("good", f"open files: enough for limits.connections = {settings.limits.connections}")
     else:
-        yield Finding(
-            "note", what, f"raise the hard limit (LimitNOFILE={wanted} in the systemd unit), or lower limits.connections"
-        )
+        what = f"{hard} open files allowed, {wanted} wanted for limits.connections = {settings.limits.connections}"
+        yield Finding("note", what, f"LimitNOFILE={wanted} in the systemd unit, or lower limits.connections")
 
 
 async def _looked(look: Callable[[Database], Awaitable[Finding]], database: Database) -> Finding:

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import typer
 import uvicorn
 import uvloop
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 import dashboards
 from dashboards import people
@@ -30,6 +31,7 @@ from telematics.store.errors import StoreError
 log = structlog.get_logger()
 FIRST_EMAIL = "admin@localhost"
 BACKLOG = 1024
+OTHER_VARIABLES = ("config", "demo_dir", "password", "token", "test_database_url", "chromium")  # of commands and tests
 WEB_STOP_S = 3  # for requests under way when the server is told to stop
 
 Work = Callable[[Server], Awaitable[None]]
@@ -54,17 +56,33 @@ def serve() -> None:
 def read_settings(**overrides: Any) -> Settings:
     """The settings; what is wrong with them is told in a line each, and ends the command."""
     named = os.environ.get("TELEMATICS_CONFIG")
+    for name in misspelt(os.environ):
+        typer.echo(f"{name} is no setting of this server: it is ignored", err=True)
     try:
         if named and not Path(named).is_file():
             raise ValueError("there is no such file, and TELEMATICS_CONFIG names it")
         return Settings(**overrides)
     except ValidationError as error:
         for problem in error.errors():
-            typer.echo(f"setting {'.'.join(map(str, problem['loc']))}: {problem['msg']}", err=True)
-    except (OSError, ValueError) as error:  # it can't be read, or is no TOML
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            reason = (
+                "there is no such setting"
+                if problem["type"] == "extra_forbidden"
+                else problem["msg"].removeprefix("Value error, ")
+            )
+            typer.echo(f"setting {'.'.join(map(str, problem['loc']))}: {reason}", err=True)
+    except SettingsError as error:  # a variable that should hold JSON
+        typer.echo(str(error), err=True)
+    except (OSError, ValueError) as error:  # the file can't be read, or is no TOML
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         typer.echo(f"{named or 'telematics.toml'}: {reason}", err=True)
     raise typer.Exit(1)
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """Variables that look like settings and are none. No error: where a service is called telematics, Kubernetes sets some."""
+    known = {*Settings.model_fields, *OTHER_VARIABLES}
+    mine = (name for name in environment if name.startswith("TELEMATICS_"))
+    return sorted(name for name in mine if name.removeprefix("TELEMATICS_").lower().partition("__")[0] not in known)
 
 
 def run(settings: Settings, beside: Work | None = None, *, first: Work | None = None) -> None:
@@ -162,10 +180,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         door = _door(host, port)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]
-        raise CannotStart(
-            f"can't listen for browsers on {host or '*'}:{port} ({reason}): "
-            "stop what uses the port, or set TELEMATICS_HTTP_PORT to another"
-        ) from None
+        do = "stop what uses the port, or set TELEMATICS_HTTP_PORT to another"
+        if error.errno == errno.EACCES:
+            do = "set TELEMATICS_HTTP_PORT to one above 1023, or let a reverse proxy listen there"
+        elif error.errno != errno.EADDRINUSE:
+            do = "set TELEMATICS_HTTP_HOST to an address of this machine, or leave it empty"
+        raise CannotStart(f"can't listen for browsers on {host or '*'}:{port} ({reason}): {do}") from None
     with door:
         yield door
 
