@@ -21,7 +21,8 @@ from telematics.store.records import DeadLetter, UnknownTracker
 
 REJECTS_WAITING = 1_000  # dead letters in memory; past it they are counted and dropped: garbage must not push out real frames
 ENOUGH_FRAMES = 4_000  # make a batch at once: waiting for more would only add latency
-TAKEN_BYTES = 2**20  # of payloads in a batch: some 12,000 Teltonika records. Four times as much of a text blocks the loop for 0.4 s
+# Of payloads in a batch: some 12,000 Teltonika records. Four times as much of a text blocks the loop for 0.4 s.
+TAKEN_BYTES = 2**20
 UNKNOWN_WAITING = 1_000  # unknown trackers in memory between two writes
 
 
