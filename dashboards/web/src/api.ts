@@ -1,5 +1,5 @@
 /* The server's JSON, in Traccar's shapes. Errors arrive as RFC 9457 problem details and leave as ApiError, with a sentence to show. */
-import { t } from "./i18n";
+import { language, t } from "./i18n";
 
 export interface Device {
   id: number;
@@ -97,7 +97,58 @@ export class ApiError extends Error {
   }
 }
 
-/** What to tell a person when the server has no sentence of its own. */
+/** The server's refusals that a person meets on the pages, by their titles. The API's own language is English; these are sentences for the
+ * viewer, and tests/browser asks the server for each, so that a title that changes is noticed. */
+const REFUSALS: readonly (readonly [RegExp, () => string])[] = [
+  [/^The tracker .+ is in use already$/, () => t("A tracker with this id has been added already. Check the id, or remove the other one.")],
+  [/^Wrong e-mail or password$/, () => t("The e-mail or the password is wrong.")],
+  [/^Too many failed logins$/, () => t("There were too many attempts. Try again a little later.")],
+  [/^Too many people are logging in$/, () => t("Many people are logging in just now. Try again in a few seconds.")],
+  [/^Too many tokens$/, () => t("You have too many tokens. They expire by themselves, or can be revoked through the API.")],
+  [/^You may only look$/, () => t("You may only look. Ask an administrator for the right to change things.")],
+  [/^No such (device|tracker)$/, () => t("This tracker has been removed, or it isn't yours.")],
+  [/^No such account$/, () => t("This account is not there any more.")],
+  [/^The database doesn't answer just now$/, () => t("The database doesn't answer just now. Try again in a few seconds.")],
+  [/^More than \d[\d,]* (positions|events)$/, () => t("There are too many positions in this period. Choose a shorter one.")],
+  [/^The range is too long$/, () => t("The period is too long. Choose a shorter one.")],
+  [/^The range is empty$/, () => t("The first day must not be after the last one.")],
+  [/^Sent by another site's page$/, () => t("The server doesn't take this page for its own. Open it by its proper address.")],
+  [/^The request holds a value that can't be stored$/, () => t("A field holds characters or numbers that can't be stored.")],
+];
+
+interface ProblemDetails {
+  title?: unknown;
+  detail?: unknown;
+  errors?: unknown;
+}
+
+/** A sentence for the viewer; what has none is told in English to those who read it, in general terms to others. */
+function sentence(status: number, { title, detail, errors }: ProblemDetails): string {
+  const known = REFUSALS.find(([pattern]) => pattern.test(String(title)));
+  if (known) return known[1]();
+  if (Array.isArray(errors)) {
+    const fields = errors.flatMap((one: { field?: unknown }) => (typeof one.field === "string" ? one.field : []));
+    if (language !== "en") return t("The server doesn't accept these fields: {fields}", { fields: fields.map(fieldName).join(", ") });
+  }
+  return language === "en" && typeof detail === "string" && status < 500 ? detail : excuse(status);
+}
+
+/** What a field of the API is called on the pages. */
+function fieldName(field: string): string {
+  const names: Record<string, string> = {
+    name: t("Name"),
+    uniqueId: t("Tracker id"),
+    phone: t("Phone"),
+    model: t("Model"),
+    contact: t("Contact"),
+    "attributes.speedLimit": t("Speed limit, km/h"),
+    from: t("From"),
+    to: t("To"),
+  };
+  return names[field] ?? field;
+}
+
+/** What to tell a person when there is no sentence for it. */
 function excuse(status: number): string {
   if (status === 401) return t("You are no longer logged in.");
   if (status === 403) return t("You may not do this.");
@@ -108,10 +159,15 @@ function excuse(status: number): string {
 async function failure(response: Response): Promise<ApiError> {
   const wait = Number(response.headers.get("Retry-After")) || null;
   if (response.headers.get("Content-Type")?.includes("json")) {
-    const problem = (await response.json().catch(() => ({}))) as { detail?: unknown; title?: unknown };
-    if (typeof problem.detail === "string") return new ApiError(response.status, problem.detail, wait);
+    const problem = ((await response.json().catch(() => null)) ?? {}) as ProblemDetails;
+    return new ApiError(response.status, sentence(response.status, problem), wait);
   }
   return new ApiError(response.status, excuse(response.status), wait);
+}
+
+/** The session is over: log in, and come back to this very view. */
+export function toLogin(): void {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 async function ask(path: string, options: RequestInit = {}): Promise<Response> {
@@ -122,9 +178,7 @@ async function ask(path: string, options: RequestInit = {}): Promise<Response> {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, t("The server can't be reached. Check the connection."));
   }
-  if (response.status === 401 && !path.startsWith("/api/session")) {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
-  }
+  if (response.status === 401 && (path !== "/api/session" || options.method !== "POST")) toLogin();
   if (!response.ok) throw await failure(response);
   return response;
 }

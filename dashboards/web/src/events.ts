@@ -58,7 +58,9 @@ export class EventDrawer {
 
   private render(): void {
     this.badge.hidden = this.unseen === 0;
-    this.badge.textContent = this.unseen > 99 ? "99+" : formatNumber(this.unseen);
+    const shown = this.unseen > 99 ? "99+" : formatNumber(this.unseen);
+    this.badge.textContent = shown;
+    this.button.setAttribute("aria-label", this.unseen ? t("Events, new: {n}", { n: shown }) : t("Events"));
     if (this.drawer.hidden) return;
     const list = need("#events-list");
     if (this.events.length === 0) list.replaceChildren(element("li", { class: "empty" }, t("Nothing has happened in the last day.")));

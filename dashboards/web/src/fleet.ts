@@ -76,6 +76,17 @@ export class Fleet {
     if (changed.size) for (const listener of this.listeners) listener(changed);
   }
 
+  /** Time alone changes a state: an alarm is over some day, though nothing is heard. */
+  age(now = Date.now()): void {
+    const changed = new Set<number>();
+    for (const [id, { device, position, state }] of this.vehicles) {
+      if (state !== "alarm" || stateOf(device, position, now) === state) continue;
+      this.vehicles.set(id, vehicle(device, position, now));
+      changed.add(id);
+    }
+    if (changed.size) for (const listener of this.listeners) listener(changed);
+  }
+
   /** How many there are of each state. */
   counts(): Record<State, number> {
     const counts = { alarm: 0, moving: 0, idle: 0, parked: 0, offline: 0 };

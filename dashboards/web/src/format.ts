@@ -52,6 +52,11 @@ export function formatMinute(time: number, now = Date.now()): string {
   return (sameDay(date, new Date(now)) ? minute : dayClock).format(date);
 }
 
+/** From and to, the date only where it isn't that of `day`, and of a second one only where it differs from the first. */
+export function formatSpan(from: number, to: number, day = Date.now()): string {
+  return `${formatMinute(from, day)} – ${formatMinute(to, sameDay(new Date(from), new Date(to)) ? to : day)}`;
+}
+
 export const formatFull = (time: number): string => fullClock.format(time);
 export const formatPlace = (latitude: number, longitude: number): string => `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;
 

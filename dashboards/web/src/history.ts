@@ -3,7 +3,7 @@ import "./style/app.css";
 import { Marker } from "maplibre-gl";
 import { ApiError, type Device, get, getText, type Position, type Stop } from "./api";
 import { element, need, toast } from "./dom";
-import { formatDistance, formatDuration, formatMinute, formatPlace, formatSpeed, formatTime } from "./format";
+import { formatDistance, formatDuration, formatPlace, formatSpan, formatSpeed, formatTime } from "./format";
 import { formatNumber, language, t } from "./i18n";
 import { SpeedChart } from "./history/chart";
 import { VehicleCombo } from "./history/combo";
@@ -19,8 +19,8 @@ import { onTheme, token } from "./theme";
 
 const MOST_STOP_MARKERS = 300;
 const MOST_NAMED = 50; // stops; a request each
+const LONGEST_DAY_MS = 25 * 3_600_000; // when the clocks go back
 const DURATIONS_ZOOM = 13; // further off, the durations would cover each other
-const TOO_MANY = 413; // the server's word for a period with more positions than it hands out
 
 class HistoryPage {
   private readonly base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" });
@@ -137,7 +137,7 @@ class HistoryPage {
     } catch (error) {
       if (!(error instanceof ApiError)) return; // a newer choice is being loaded
       this.show(makeTrack([]), [], query);
-      this.note(error.status === TOO_MANY ? t("There are too many positions in this period. Choose a shorter one.") : error.message);
+      this.note(error.message);
     } finally {
       if (!signal.aborted) need("#result").setAttribute("aria-busy", "false");
     }
@@ -180,6 +180,7 @@ class HistoryPage {
 
   private showStops(stops: Stop[]): void {
     need("#stops-count").textContent = formatNumber(stops.length);
+    const oneDay = +this.period.to - +this.period.from <= LONGEST_DAY_MS; // its date stands above
     const rows = stops.map((stop, i) => {
       const start = Date.parse(stop.startTime);
       const row = element(
@@ -187,7 +188,7 @@ class HistoryPage {
         { type: "button", class: "stop" },
         element("span", { class: "stop-number" }, String(i + 1)),
         element("b", {}, formatDuration(stop.duration / 1000)),
-        element("time", {}, `${formatMinute(start)} – ${formatMinute(Date.parse(stop.endTime))}`),
+        element("time", {}, formatSpan(start, Date.parse(stop.endTime), oneDay ? start : Date.now())),
         element("span", { class: "sub" }, stop.address ?? formatPlace(stop.lat, stop.lon)),
       );
       row.addEventListener("click", () => this.goTo(stop));

@@ -172,6 +172,7 @@ export function emptyList(root: HTMLElement, kind: "loading" | "none" | "nothing
   else if (kind === "nothing-found") root.append(icon("search"), element("p", {}, t("No vehicle matches.")));
   else {
     root.append(icon("tracker"), element("p", {}, t("You have no trackers yet.")));
-    if (!readonly) root.append(element("a", { class: "button button-primary", href: "/trackers" }, t("Add a tracker")));
+    root.append(element("p", {}, t("The page of trackers also says which address and port to set in them.")));
+    if (!readonly) root.append(element("a", { class: "button button-primary", href: "/trackers#add" }, t("Add a tracker")));
   }
 }

@@ -31,6 +31,7 @@ class LivePage {
   private selected: number | null = null;
   private following = false;
   private loaded = false;
+  private wasLost = false;
   private lastNews = Date.now();
 
   constructor() {
@@ -46,18 +47,25 @@ class LivePage {
 
   async start(): Promise<void> {
     emptyList(need("#list-empty"), "loading", true);
-    try {
-      this.fleet.apply({ devices: await get<Device[]>("/api/devices") });
-    } catch (error) {
-      if (error instanceof ApiError) toast(error.message, "error");
-    }
-    this.loaded = true;
-    this.refresh();
+    await this.load();
     new LiveSocket(
       (news) => this.news(news),
       (link) => this.link(link),
     ).open();
+  }
+
+  /** The whole list: the socket tells what changes, not what was removed while it was away. */
+  private async load(): Promise<void> {
     void this.drawer.load();
+    try {
+      const devices = await get<Device[]>("/api/devices");
+      const there = new Set(devices.map(({ id }) => id));
+      this.fleet.apply({ devices, removed: [...this.fleet.vehicles.keys()].filter((id) => !there.has(id)) });
+      this.loaded = true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status) toast(error.message, "error"); // 0: the note on the link says so already
+    }
+    this.refresh();
   }
 
   private listen(): void {
@@ -69,7 +77,10 @@ class LivePage {
     fit.addEventListener("click", () => this.fit());
     this.base.addButton(fit);
     need("#panel-toggle").addEventListener("click", () => this.togglePanel());
-    setInterval(() => this.list.render(), 5_000); // "12 s ago" grows old too
+    setInterval(() => {
+      this.fleet.age();
+      this.list.render(); // "12 s ago" grows old too
+    }, 5_000);
     addEventListener("keydown", (event) => this.key(event));
     const { map } = this.base;
     map.on("click", (event) => this.click(event.point.x, event.point.y));
@@ -110,6 +121,12 @@ class LivePage {
   }
 
   private link(link: Link): void {
+    if (link === "open" && (this.wasLost || !this.loaded)) {
+      void this.load();
+      this.trail.show(null); // what it missed is asked for
+      this.trail.show(this.selected);
+    }
+    this.wasLost = link === "lost";
     const note = need("#link");
     note.hidden = link === "open";
     document.body.classList.toggle("is-stale", link === "lost");

@@ -26,7 +26,7 @@ function login(form: HTMLFormElement): void {
       button.disabled = false;
       if (!(reason instanceof ApiError)) throw reason;
       if (reason.status === 429) slowed(error, button, reason.retryAfterS ?? 60);
-      else showError(error, reason.status === 401 ? t("The e-mail or the password is wrong.") : reason.message);
+      else showError(error, reason.message);
       need<HTMLInputElement>("[name=password]", form).select();
     }
   });

@@ -1,6 +1,6 @@
 /* The live socket: the newest position of every vehicle first, then what changes. It comes back by itself, each time a little later
  * (and not at the same instant as everybody else's), and says so meanwhile. */
-import type { Device, FleetEvent, Position } from "./api";
+import { type Device, type FleetEvent, type Position, toLogin } from "./api";
 
 export interface News {
   devices?: Device[];
@@ -12,6 +12,8 @@ export interface News {
 
 export type Link = "connecting" | "open" | "lost";
 
+const SIGNED_OUT = 4401; // how the server closes when the session is over
+const NEVER_OPEN_MS = 10_000; // a dead server behind a living proxy may leave a socket hanging
 const SILENCE_MS = 60_000; // the server says something at least every 25 s; longer than this, the line is dead
 const LONGEST_WAIT_MS = 30_000;
 
@@ -39,7 +41,10 @@ export class LiveSocket {
     const address = new URL("/api/socket", location.href);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(address));
+    let opened = false;
+    this.silence = window.setTimeout(() => socket.close(), NEVER_OPEN_MS);
     socket.onopen = () => {
+      opened = true;
       this.attempt = 0;
       this.onLink("open");
       this.heard();
@@ -52,9 +57,16 @@ export class LiveSocket {
       if (this.socket !== socket || this.stopped) return;
       clearTimeout(this.silence);
       this.onLink("lost");
-      if (event.code === 4401) location.assign("/login"); // the session is over
+      if (event.code === SIGNED_OUT) return toLogin();
+      if (!opened) void this.askWhy();
       this.timer = window.setTimeout(() => this.open(), backoffMs(this.attempt++));
     };
+  }
+
+  /** A browser doesn't say why a socket was refused. When nobody is signed in any more, trying again is no use. */
+  private async askWhy(): Promise<void> {
+    const answer = await fetch("/api/session", { credentials: "same-origin", headers: { Accept: "application/json" } }).catch(() => null);
+    if (answer?.status === 404) toLogin();
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import "./style/app.css";
 import htmx from "htmx.org";
 import { ApiError, type Device, get, send } from "./api";
 import { need, toast } from "./dom";
+import { formatAgo, formatFull } from "./format";
 import { t } from "./i18n";
 import { startShell } from "./shell";
 
@@ -81,4 +82,24 @@ document.addEventListener("htmx:after:swap", (event) => {
 dialog.addEventListener("close", () => body.replaceChildren());
 document.addEventListener("htmx:response:error", () => toast(t("The server has a problem. Try again in a moment."), "error"));
 
+/** The server writes times in UTC, since it doesn't know the viewer's zone; the browser does. */
+function tellTimes(): void {
+  const now = Date.now();
+  for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
+    const instant = Date.parse(time.dateTime);
+    const text = formatAgo(instant, now);
+    if (time.textContent !== text) time.textContent = text;
+    time.title ||= formatFull(instant);
+  }
+}
+tellTimes();
+setInterval(tellTimes, 5_000);
+document.addEventListener("htmx:after:swap", tellTimes);
+
 startShell();
+
+// A fleet without trackers is led here to add its first
+if (location.hash === "#add") {
+  history.replaceState(null, "", location.pathname + location.search);
+  if (document.querySelector("#add")) void htmx.ajax("GET", "/trackers/new", { target: "#dialog-body" });
+}
