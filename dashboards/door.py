@@ -49,59 +49,8 @@ class Stall:
             self._transport.abort()
 
 
-class Http(H11Protocol):
-    """A connection of a browser."""
-
-    _stall: Stall
-    _head: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._stall = Stall(transport)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
-            return
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_there()
-        self._stall.ends()
-        super().connection_lost(exc)
-
-    def handle_events(self) -> None:
-        super().handle_events()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._head_is_there()
-
-    def handle_websocket_upgrade(self, event: Any) -> None:
-        self._head_is_there()
-        self._stall.ends()
-        super().handle_websocket_upgrade(event)
-
-    def on_response_complete(self) -> None:
-        self._await_head()
-        super().on_response_complete()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stall.begins()
-
-    def resume_writing(self) -> None:
-        self._stall.ends()
-        super().resume_writing()
-
-    def _await_head(self) -> None:
-        self._head_is_there()
-        self._head = self.loop.call_later(HEAD_S, self.transport.abort)
-
-    def _head_is_there(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-
-class Socket(WebSocketsSansIOProtocol):
-    """A live socket."""
+class Watched(asyncio.Protocol):
+    """Whatever is written to it is to be taken."""
 
     _stall: Stall
 
@@ -120,6 +69,50 @@ class Socket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         self._stall.ends()
         super().resume_writing()
+
+
+class Http(Watched, H11Protocol):
+    """A connection of a browser."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._head_is_there()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        self._head_is_there()
+        self._stall.ends()
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        self._await_head()
+        super().on_response_complete()
+
+    def _await_head(self) -> None:
+        self._head_is_there()
+        self._head = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _head_is_there(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
+class Socket(Watched, WebSocketsSansIOProtocol):
+    """A live socket."""
 
 
 def configuration(app: FastAPI, settings: Settings, *, stop_s: int) -> uvicorn.Config:

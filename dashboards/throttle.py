@@ -40,13 +40,14 @@ class Throttle:
     """Counts of failures in memory; `now` is monotonic seconds."""
 
     counts: OrderedDict[str, Count] = field(default_factory=OrderedDict)
+    known: OrderedDict[str, None] = field(default_factory=OrderedDict)  # names at addresses that have signed in before
 
     def wait_s(self, name: str, address: str, now: float) -> float:
         """How long until this may be tried; 0: now."""
-        return max(
-            (self._wait_s(key, patience, now) for key, patience in self._keys(name, address)),
-            default=0.0,
-        )
+        keys = self._keys(name, address)
+        if keys[0][0] in self.known:
+            keys = keys[:2]  # what strangers try elsewhere is not the owner's business
+        return max(self._wait_s(key, patience, now) for key, patience in keys)
 
     def failed(self, name: str, address: str, now: float) -> None:
         for key, _ in self._keys(name, address):
@@ -71,6 +72,10 @@ class Throttle:
         self.undone(name, address)
         (key, _), *_ = self._keys(name, address)
         self.counts.pop(key, None)
+        self.known[key] = None
+        self.known.move_to_end(key)
+        while len(self.known) > KEPT:
+            self.known.popitem(last=False)
 
     def _wait_s(self, key: str, patience: Patience, now: float) -> float:
         count = self.counts.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,6 +14,7 @@ from dashboards.api import answers
 from dashboards.api.devices import devices_of
 from dashboards.api.parameters import Between, Ids, Range
 from dashboards.api.positions import stream
+from dashboards.identity import Viewer
 from dashboards.problems import Problem
 from dashboards.shapes import DeviceRow, EventOut, EventRow, Position, Stop, Summary, Trip, from_event, instant, knots
 from dashboards.state import Shared, State
@@ -64,31 +65,34 @@ async def list_events(
 @router.get("/stops", responses=answers.shaped(list[Stop]))
 async def list_stops(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
     """Where the devices stood, from when to when."""
-    found: list[Stop] = []
-    motion = shared.server.settings.motion
-    async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        found += await asyncio.to_thread(_stops, device, points, motion)
-    return answers.json(found)
+    return await _of_each(shared, viewer, device_ids, between, _stops)
 
 
 @router.get("/trips", responses=answers.shaped(list[Trip]))
 async def list_trips(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
     """What the devices drove between stops."""
-    found: list[Trip] = []
-    motion = shared.server.settings.motion
-    async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        found += await asyncio.to_thread(_trips, device, points, motion)
-    return answers.json(found)
+    return await _of_each(shared, viewer, device_ids, between, _trips)
 
 
 @router.get("/summary", responses=answers.shaped(list[Summary]))
 async def summary(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
     """A line per device."""
-    found: list[Summary] = []
-    motion = shared.server.settings.motion
-    async for device, points in _tracks(shared, await devices_of(shared, viewer, _named(device_ids)), between):
-        found.append(await asyncio.to_thread(_summary, device, points, motion))
-    return answers.json(found)
+    return await _of_each(shared, viewer, device_ids, between, _summaries)
+
+
+async def _of_each(
+    shared: State,
+    viewer: Viewer,
+    device_ids: Sequence[int],
+    between: Range,
+    made: Callable[[DeviceRow, Sequence[Point], MotionSettings], Sequence[object]],
+) -> Response:
+    """What is made of each device's track; in a thread, as a long one takes a good part of a second."""
+    found: list[object] = []
+    devices = await devices_of(shared, viewer, _named(device_ids))
+    async for device, points in _tracks(shared, devices, between):
+        found += await asyncio.to_thread(made, device, points, shared.server.settings.motion)
+    return await answers.listed(found, lambda one: one)
 
 
 def _named(device_ids: Sequence[int]) -> Sequence[int]:
@@ -175,8 +179,11 @@ def _trip(device: DeviceRow, all_points: Sequence[Point], leg: Leg) -> Trip:
     )
 
 
-def _summary(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> Summary:
-    legs = tracks.trips(points, motion)
+def _summaries(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Summary]:
+    return [_summary(device, points, tracks.trips(points, motion))]
+
+
+def _summary(device: DeviceRow, points: Sequence[Point], legs: Sequence[Leg]) -> Summary:
     way_m = sum(point.distance_m for point in points)
     driven_s = sum((points[leg.last].time - points[leg.first].time).total_seconds() for leg in legs)
     odometer = tracks.first_and_last(point.odometer_m for point in points)

@@ -59,8 +59,23 @@ def test_many_names_from_one_address_and_many_addresses_for_one_name() -> None:
     assert 0 < throttle.wait_s("anna@example.com", "203.0.113.1", 0) <= 30
 
 
+def test_strangers_do_not_make_the_owner_wait_where_the_owner_is_known() -> None:
+    throttle = Throttle()
+    throttle.succeeded("anna@example.com", "192.0.2.1")
+    for number in range(60):
+        throttle.failed("anna@example.com", f"198.51.100.{number}", 0)
+    assert throttle.wait_s("anna@example.com", "192.0.2.1", 0) == 0
+    assert throttle.wait_s("anna@example.com", "192.0.2.2", 0) > 0
+    for second in range(6):
+        throttle.failed("anna@example.com", "192.0.2.1", second)
+    assert throttle.wait_s("anna@example.com", "192.0.2.1", 5) > 0
+
+
 def test_counts_are_bounded() -> None:
     throttle = Throttle()
+    for number in range(12_000):
+        throttle.succeeded(f"user{number}", "192.0.2.1")
+    assert len(throttle.known) == 10_000
     for number in range(12_000):
         throttle.failed(f"user{number}", f"10.0.{number // 250}.{number % 250}", 0)
     assert len(throttle.counts) <= 30_000

@@ -103,6 +103,7 @@ def test_the_command_adds_people_and_sets_passwords(settings: Settings, monkeypa
     assert settings.database_url
     monkeypatch.setenv("TELEMATICS_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("TELEMATICS_DATA_DIR", str(settings.data_dir))
+    monkeypatch.delenv("TELEMATICS_CONFIG")
 
     def run(*arguments: str, given: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, ["user", *arguments], input=given)
