@@ -6,7 +6,7 @@ BIN := .venv/bin
 WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fault bench format clean
+.PHONY: help demo serve test check lint fault bench format clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,12 +20,14 @@ serve: $(BIN)/.installed ## Start the server for real, with telematics.toml and 
 test: $(BIN)/.developer ## Run the tests, on an embedded PostgreSQL or the one in TELEMATICS_TEST_DATABASE_URL
 	$(BIN)/pytest -q -m "not fault"
 
-check: $(BIN)/.developer ## Formatting, lint, types, import contracts and tests
+check: lint test ## Formatting, lint, types, import contracts and tests
+
+lint: $(BIN)/.developer ## What check does without running the server: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(MAKE) test
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix dashboards/web run --silent check
 
 fault: $(BIN)/.developer ## Kill the server and the database under load, again and again (minutes)
 	$(BIN)/pytest -q -m fault
