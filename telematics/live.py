@@ -7,11 +7,12 @@ comes for it. Only events queue, and only up to a bound.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from telematics.devices import Devices
 from telematics.store.records import Event
 
 EVENTS_KEPT = 1_000  # per viewer; more than anybody reads in the second between two sends
@@ -32,8 +33,9 @@ class News:
 class Feed:
     """One viewer's slot on the bus."""
 
-    def __init__(self, sees: Callable[[int], bool]) -> None:
+    def __init__(self, sees: Callable[[int], bool], account_id: int | None) -> None:
         self.sees = sees
+        self.account_id = account_id
         self._news = News()
         self._wake = asyncio.Event()
 
@@ -57,23 +59,40 @@ class Feed:
 class Bus:
     """Everybody who looks at the server now."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
         self._feeds: set[Feed] = set()
 
     def __len__(self) -> int:
         return len(self._feeds)
 
     @contextmanager
-    def subscribe(self, sees: Callable[[int], bool]) -> Iterator[Feed]:
+    def subscribe(self, sees: Callable[[int], bool], account_id: int | None = None) -> Iterator[Feed]:
         """A feed of the devices that `sees` allows, for as long as the block lasts. `sees` is asked at each change, so that a
-        device that is added or taken away is seen or unseen at once."""
-        feed = Feed(sees)
+        device that is added or taken away is seen or unseen at once.
+
+        `account_id`: only this account's positions can matter. It spares asking `sees` of all others, 100,000 times a second.
+        """
+        feed = Feed(sees, account_id)
         self._feeds.add(feed)
         try:
             yield feed
         finally:
             self._feeds.discard(feed)
 
-    def publish(self, positions: Iterable[int] = (), devices: Iterable[int] = (), events: Iterable[Event] = ()) -> None:
+    def publish(self, positions: Sequence[int] = (), devices: Sequence[int] = (), events: Sequence[Event] = ()) -> None:
+        if not self._feeds:
+            return
+        by_account = self._by_account(positions)
         for feed in self._feeds:
-            feed.offer(positions=positions, devices=devices, events=events)
+            moved = positions if feed.account_id is None else by_account.get(feed.account_id, ())
+            if moved or devices or events:
+                feed.offer(moved, devices, events)
+
+    def _by_account(self, device_ids: Sequence[int]) -> dict[int, list[int]]:
+        by_account = defaultdict[int, list[int]](list)
+        for device_id in device_ids:
+            device = self._devices.get(device_id)
+            if device is not None:
+                by_account[device.account_id].append(device_id)
+        return by_account

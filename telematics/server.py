@@ -73,7 +73,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.devices = Devices()
-        self.bus = Bus()
+        self.bus = Bus(self.devices)
         self.state = State()
         self.intake = Intake(settings.limits, self.devices)
         self.database: Database

@@ -245,7 +245,8 @@ async def test_viewers_hear_of_what_they_may_see(settings: Settings) -> None:
     async with running(settings) as server:
         ids = await add_devices(server)
         mine = ids[IDS["gt06"]]
-        with server.bus.subscribe(lambda device_id: device_id == mine) as feed:
+        account = next(device.account_id for device in server.devices)
+        with server.bus.subscribe(lambda device_id: device_id == mine, account) as feed:
             await asyncio.gather(send(server, "gt06", track(TODAY, 3)), send(server, "wialon", track(TODAY, 3)))
             async with asyncio.timeout(5):
                 news = await feed.wait()
