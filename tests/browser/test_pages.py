@@ -224,6 +224,69 @@ async def test_the_choice_of_language_and_dress_stays(visits: Visits) -> None:
         assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+async def test_refusals_are_told_in_the_viewers_language(visits: Visits, world: World) -> None:
+    """By their titles in the API: a title that has changed would be told in general terms, and fail here."""
+    imei = "863000000000133"
+    await add_tracker(world, imei, "First van")
+    async with visits.signed_in("anna", language="ru-RU", quiet=False) as page:
+        await page.goto("/trackers#add")
+        await page.fill("#tracker-form [name=name]", "Двойник")
+        error = page.locator("#tracker-form .form-error")
+        for unique_id, text in [
+            (imei, "Трекер с таким номером уже добавлен. Проверьте номер или удалите тот трекер."),
+            ("a\u00011", "Сервер не принимает эти поля: Номер трекера"),
+        ]:
+            await page.fill("#tracker-form [name=uniqueId]", unique_id)
+            await page.click("#tracker-form [type=submit]")
+            await expect(error).to_have_text(text)
+    async with visits.visitor(language="ru-RU", quiet=False) as page:
+        await page.goto("/login")
+        await page.fill("[name=email]", "slowed@example.com")
+        for _ in range(12):
+            await page.fill("[name=password]", "wrong")
+            await page.press("[name=password]", "Enter")
+            await expect(page.locator("#login-error")).to_have_text(re.compile("^(Неверн|Слишком много попыток)"))
+            if await page.locator("#login [type=submit]").is_disabled():
+                break
+        await expect(page.locator("#login-error")).to_contain_text("Слишком много попыток")
+
+
+async def test_the_trackers_page_tells_times_as_people_do(visits: Visits, world: World) -> None:
+    imei = "863000000000117"
+    await add_tracker(world, imei, "Timely van")
+    async with Gt06(world, imei) as tracker, visits.signed_in("anna", timezone_id="Asia/Almaty") as page:
+        await tracker.report(*ALMATY)
+        await page.goto("/trackers")
+        time = page.locator("#trackers tr", has_text="Timely van").locator("time")
+        await expect(time).to_have_text(re.compile("^(just now|[0-9]+ s ago)$"))
+        heard = datetime.fromisoformat(await time.get_attribute("datetime") or "") + timedelta(hours=5)
+        assert f"{heard:%H:%M}" in (await time.get_attribute("title") or "")
+
+
+async def test_a_session_that_ends_leads_to_the_login_and_back(visits: Visits, world: World) -> None:
+    device_id = await add_tracker(world, "863000000000125", "Returning van")
+    async with visits.signed_in("anna", quiet=False) as page:
+        await page.goto(f"/?device={device_id}")
+        await expect(page.locator("#card")).to_be_visible()
+        await page.context.clear_cookies()
+        await page.reload()
+        await page.fill("[name=email]", "anna@example.com")
+        await page.fill("[name=password]", "correct horse")
+        await page.press("[name=password]", "Enter")
+        await expect(page.locator("#card-name")).to_have_text("Returning van")
+        await page.request.delete("/api/session", headers={"Origin": world.url})
+        await page.wait_for_url(f"**/login?next=%2F%3Fdevice%3D{device_id}")
+
+
+async def test_a_fleet_without_trackers_leads_to_its_first(visits: Visits, world: World) -> None:
+    async with visits.signed_in("anna", size=PHONE) as page:
+        await page.route("**/api/devices", lambda route: route.fulfill(json=[]))
+        await page.route_web_socket("**/api/socket", lambda _: None)
+        await page.goto("/")
+        await page.click("#list-empty a")
+        await expect(page.locator("#tracker-form [name=name]")).to_be_focused()
+
+
 async def test_the_list_is_usable_by_keyboard(visits: Visits, world: World) -> None:
     async with visits.signed_in("anna") as page:
         await expect(page.locator("#list .row", has_text="Truck a1")).to_be_visible()

@@ -133,7 +133,7 @@ export class VehicleCard {
   private links({ device, position }: Vehicle): void {
     need<HTMLAnchorElement>("#card-history").href = `/history?device=${device.id}`;
     const outside = need<HTMLAnchorElement>("#card-outside");
-    outside.hidden = need("#card-copy").hidden = !position;
+    outside.hidden = need("#card-copy").hidden = this.followButton.hidden = !position;
     if (!position) return;
     const { latitude, longitude } = position;
     outside.href = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`;

@@ -64,8 +64,10 @@ class HistoryPage {
 
   async start(): Promise<void> {
     this.fields();
-    if (this.device === null) this.note(t("Choose a vehicle to see where it has been."));
-    else void this.load();
+    if (this.device === null) {
+      this.note(t("Choose a vehicle to see where it has been."));
+      this.panel(true); // on a phone there is nothing else to do here
+    } else void this.load();
     const combo = new VehicleCombo(need("#device"), need("#device-options"), (device) => {
       this.device = device.id;
       void this.load();

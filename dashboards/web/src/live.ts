@@ -66,6 +66,7 @@ class LivePage {
       if (error instanceof ApiError && error.status) toast(error.message, "error"); // 0: the note on the link says so already
     }
     this.refresh();
+    if (this.loaded && this.fleet.vehicles.size === 0) this.panel(true); // on a phone it would hide how to begin
   }
 
   private listen(): void {
@@ -76,7 +77,7 @@ class LivePage {
     const fit = need("#fit");
     fit.addEventListener("click", () => this.fit());
     this.base.addButton(fit);
-    need("#panel-toggle").addEventListener("click", () => this.togglePanel());
+    need("#panel-toggle").addEventListener("click", () => this.panel(!document.body.classList.contains("panel-open")));
     setInterval(() => {
       this.fleet.age();
       this.list.render(); // "12 s ago" grows old too
@@ -166,7 +167,7 @@ class LivePage {
     history.replaceState(null, "", address);
     this.makeRoom();
     this.follow(vehicle?.position != null && go);
-    if (vehicle) document.body.classList.remove("panel-open");
+    if (vehicle) this.panel(false);
   }
 
   /** The card covers the right side of the map, on a phone its lower half: the middle is then that of the rest. */
@@ -213,12 +214,12 @@ class LivePage {
     if (event.key === "Escape" && this.selected !== null && !typing) this.choose(null);
     if (event.key !== "/" || typing) return;
     event.preventDefault();
-    document.body.classList.add("panel-open");
+    this.panel(true);
     this.search.focus();
   }
 
-  private togglePanel(): void {
-    const open = document.body.classList.toggle("panel-open");
+  private panel(open: boolean): void {
+    document.body.classList.toggle("panel-open", open);
     need("#panel-toggle").setAttribute("aria-expanded", String(open));
     if (open && this.selected !== null) this.choose(null);
   }
