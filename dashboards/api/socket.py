@@ -117,8 +117,9 @@ class View:
     shown: set[int] = field(default_factory=set)
 
     async def tell(self) -> None:
-        sees = bool if self.signed.viewer.administrator else self._sees  # asked for each report: an administrator's costs nothing
-        with self.shared.server.bus.subscribe(sees) as feed:
+        viewer = self.signed.viewer
+        sees = bool if viewer.administrator else self._sees  # asked for each report: an administrator's costs nothing
+        with self.shared.server.bus.subscribe(sees, None if viewer.administrator else viewer.account_id) as feed:
             await self._first()
             while True:
                 news = await self._news(feed)
