@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from telematics.config import Settings
 from telematics.store import edition
 from telematics.store.embedded import Embedded
-from telematics.store.errors import StoreBusy, StoreError, StoreRefused, translate
+from telematics.store.errors import DISK_FULL, StoreBusy, StoreError, StoreRefused, translate
 from telematics.store.migrate import migrate, migrating
 
 log = structlog.get_logger(__name__)
@@ -142,7 +142,8 @@ def _prepare(url: str) -> edition.Edition:
     except psycopg.Error as error:
         translated = translate(error)
         if isinstance(translated, StoreBusy):
-            raise StoreRefused(f"{translated}: start it, or correct database_url") from error
+            do = "" if str(translated).startswith(DISK_FULL) else ": start it, or correct database_url"
+            raise StoreRefused(f"{translated}{do}") from error
         raise translated or StoreRefused(f"the database's schema can't be brought up to date: {error}") from error
 
 

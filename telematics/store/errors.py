@@ -25,6 +25,8 @@ class StoreRefused(StoreError):
 
 DISK_FULL = "the database's disk is full: make room on it; what trackers send is kept back until then"
 
+NO_SPACE = "No space left on device"
+
 # The classes of errors that pass by themselves or by somebody's hand, and what to say of them; the first that fits.
 _PASSING: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.DiskFull, DISK_FULL),
@@ -65,6 +67,8 @@ def translate(error: psycopg.Error) -> StoreError | None:
         if isinstance(error, kind):
             return StoreRefused(f"{sentence} ({_said(error)})")
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        if NO_SPACE in str(error):  # met while the connection was made
+            return StoreBusy(f"{DISK_FULL} ({_said(error)})")
         for words, sentence in _LASTING_WORDS:
             if words in str(error):
                 return StoreRefused(f"{sentence} ({_said(error)})")
