@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Device, Position } from "../src/api";
 import { choose, Fleet, stateOf } from "../src/fleet";
-import { formatAgo, formatCourse, formatDistance, formatDuration } from "../src/format";
+import { formatAgo, formatCourse, formatDistance, formatDuration, formatSpan } from "../src/format";
 import { fill } from "../src/i18n";
 import { cellsOf, townZoom } from "../src/map/offline";
 import { backoffMs } from "../src/socket";
@@ -129,4 +129,25 @@ it("asks for the cells in view", () => {
 it("shows larger towns from farther away", () => {
   const zooms = [5e6, 1.5e6, 5e5, 2e5, 5e4, 1e4, 2e3].map(townZoom);
   expect(zooms).toEqual(zooms.toSorted((a, b) => a - b));
+});
+
+it("forgets an alarm after a while, though nothing is heard", () => {
+  const fleet = new Fleet();
+  fleet.apply({ devices: [device(1)], positions: [position(1, 0, { alarm: "sos", ignition: false })] }, NOW);
+  const told: number[] = [];
+  fleet.subscribe((change) => told.push(...change));
+  fleet.age(NOW + 14 * 60_000);
+  expect(fleet.counts().alarm).toBe(1);
+  fleet.age(NOW + 16 * 60_000);
+  expect(fleet.counts()).toMatchObject({ alarm: 0, parked: 1 });
+  expect(told).toEqual([1]);
+});
+
+it.each([
+  ["within the day asked for", [2026, 6, 1, 9, 5], [2026, 6, 1, 10, 30], "09:05 – 10:30"],
+  ["on another day, told once", [2026, 5, 29, 9, 5], [2026, 5, 29, 10, 30], "29 Jun, 09:05 – 10:30"],
+  ["from one day to another", [2026, 5, 29, 23, 5], [2026, 5, 30, 1, 30], "29 Jun, 23:05 – 30 Jun, 01:30"],
+] as const)("a span of time %s", (_name, from, to, text) => {
+  const at = ([year, month, day, hour, minute]: readonly [number, number, number, number, number]): number => +new Date(year, month, day, hour, minute);
+  expect(formatSpan(at(from), at(to), at([2026, 6, 1, 12, 0]))).toBe(text);
 });
