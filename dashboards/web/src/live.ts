@@ -48,6 +48,8 @@ class LivePage {
   async start(): Promise<void> {
     emptyList(need("#list-empty"), "loading", true);
     await this.load();
+    const wanted = this.wanted();
+    if (this.fleet.vehicles.has(wanted)) this.choose(wanted); // at once, since one that never reported has no position to wait for
     new LiveSocket(
       (news) => this.news(news),
       (link) => this.link(link),
@@ -108,10 +110,12 @@ class LivePage {
   private layerIsEmpty = true;
   private readonly remembered = savedView();
 
+  private readonly wanted = (): number => Number(new URLSearchParams(location.search).get("device"));
+
   /** The first positions are here: show what the address asks for, or everybody. */
   private opened(): void {
     this.layerIsEmpty = false;
-    const wanted = Number(new URLSearchParams(location.search).get("device"));
+    const wanted = this.wanted();
     if (this.fleet.vehicles.has(wanted)) this.choose(wanted, true);
     else if (!this.remembered) this.fit(0);
   }
