@@ -111,12 +111,16 @@ class Embedded:
         return self.conninfo
 
     def revive(self) -> bool:
-        """Start it again if it has died. False: it runs. Raises StoreBusy while what is left of it is in the way."""
-        with self._starting():
-            if self._running():
-                return False
-            self._ensure_running()
-            return True
+        """Start it again if it has died. False: it runs. Raises StoreBusy while it can't start: it did once, so what is in its
+        way (a full disk, what is left of a killed one) passes, and whoever asks goes on asking."""
+        try:
+            with self._starting():
+                if self._running():
+                    return False
+                self._ensure_running()
+                return True
+        except StoreRefused as error:
+            raise StoreBusy(str(error)) from error
 
     def stop(self) -> None:
         """Leave it; the last one stops it. Everything committed is on disk already, so a slow stop may be cut short."""

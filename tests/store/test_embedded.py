@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import signal
@@ -132,6 +133,25 @@ async def test_killed_postgres_is_revived(tmp_path: Path, monkeypatch: pytest.Mo
             except StoreBusy:
                 await asyncio.sleep(0.1)
         assert await fetch(database, "SELECT count(*) FROM positions") == [(4,)]
+
+
+async def test_what_keeps_it_from_starting_again_is_waited_for(tmp_path: Path) -> None:
+    """Such as a disk that filled up under it: a person makes room, and everything goes on."""
+    async with open_database(Settings(database_url=None, data_dir=tmp_path)) as database:
+        assert database.server_pid is not None
+        os.kill(database.server_pid, signal.SIGKILL)
+        marker = tmp_path / "database" / "PG_VERSION"
+        version = marker.read_text()
+        marker.write_text("1")
+        with pytest.raises(StoreBusy, match="are of PostgreSQL 1"):
+            await database.revive()
+        marker.write_text(version)
+        for _ in range(200):
+            with contextlib.suppress(StoreBusy):
+                await database.revive()
+                break
+            await asyncio.sleep(0.1)
+        assert await fetch(database, "SELECT 1") == [(1,)]
 
 
 def test_a_pid_that_is_somebody_elses_by_now(tmp_path: Path) -> None:
