@@ -23,6 +23,7 @@ import psycopg
 
 from telematics.config import Settings
 from telematics.store.database import open_database
+from telematics.store.embedded import Embedded
 
 PROTOCOLS = ("gt06", "teltonika", "wialon", "osmand")
 START_S = 120
@@ -76,7 +77,7 @@ def running(devices: dict[str, list[str]]) -> Iterator[Host]:
         asyncio.run(_add_devices(Settings(data_dir=Path(folder) / "data", database_url=None), devices))
         process = subprocess.Popen([sys.executable, "-m", "telematics", "serve"], env=environment)
         try:
-            host = Host(psutil.Process(process.pid), _socket_url(Path(folder) / "data"), ports["http"], ports)
+            host = Host(psutil.Process(process.pid), Embedded(Path(folder) / "data").conninfo, ports["http"], ports)
             _wait_until_ready(host, process)
             yield host
         finally:
@@ -96,12 +97,6 @@ async def _add_devices(settings: Settings, devices: dict[str, list[str]]) -> Non
             async with cursor.copy("COPY devices (account_id, unique_id, name) FROM STDIN") as copy:
                 for unique_id in unique_ids:
                     await copy.write_row((row[0], unique_id, f"{protocol} {unique_id}"))
-
-
-def _socket_url(data_dir: Path) -> str:
-    """From the postmaster.pid of the embedded database: line 5 is its socket's folder, line 4 its port."""
-    lines = (data_dir / "database" / "postmaster.pid").read_text().splitlines()
-    return f"host={lines[4]} port={lines[3]} user=postgres dbname=postgres"
 
 
 def _wait_until_ready(host: Host, process: subprocess.Popen[bytes]) -> None:
