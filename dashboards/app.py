@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from dashboards import pages, problems
 from dashboards.api import ROUTERS, answers
@@ -39,6 +40,7 @@ def create_app(server: Server) -> FastAPI:
     answers.describe(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)  # positions shrink to a tenth; level 6 holds the loop
     app.add_middleware(Guard, settings=settings)
     pages.mount(app, server)
     return app

@@ -52,7 +52,9 @@ async def ask(world: World, path: str, van: Tracker, **more: Any) -> Any:
 
 async def test_history_is_whole_and_in_order(world: World, van: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "PART", 4)  # so that it comes in several parts
-    positions = (await ask(world, "/api/positions", van)).json()
+    answer = await ask(world, "/api/positions", van)
+    assert answer.headers["content-encoding"] == "gzip"
+    positions = answer.json()
     assert positions == (await ask(world, "/api/reports/route", van)).json()
     assert [position["deviceTime"] for position in positions] == sorted(position["deviceTime"] for position in positions)
     assert len(positions) == 17, "all but the one before any place was known"
