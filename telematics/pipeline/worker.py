@@ -211,12 +211,13 @@ class Worker:
         """The database is down or slow: say so, help it up if it is ours, and wait a little."""
         if self.trouble is None:
             log.warning("the database takes nothing; trackers wait", reason=str(busy))
-        self.trouble = str(busy)
+            self.trouble = str(busy)
         await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
         try:
             await self._database.revive()
+            self.trouble = str(busy)
         except StoreBusy as still:
-            self.trouble = str(still)
+            self.trouble = str(still)  # why it does not start says more than that it can't be reached
 
     def _acknowledge(self, work: Work) -> None:
         place, acks = 0, work.taken.acks
