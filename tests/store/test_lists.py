@@ -107,7 +107,7 @@ async def test_any_bytes_may_be_tried_again(database: Database) -> None:
 def test_letters_on_the_command_line(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEMATICS_DATABASE_URL", database_url)
     monkeypatch.setenv("TELEMATICS_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TELEMATICS_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.chdir(tmp_path)  # where there is no telematics.toml
     runner = CliRunner()
     assert "no dead letters" in runner.invoke(app, ["dead-letters", "list"]).output
     import psycopg
