@@ -41,6 +41,7 @@ log = structlog.get_logger()
 UNKNOWN_SAVED_S = 2.0
 RELISTEN_S = 1.0
 GATHER_S = 0.02  # for the changes behind the first one: an import of thousands is a few queries
+SWALLOWED_S = 1.0
 STOP_S = 10.0  # for a commit under way when the server is told to stop
 
 
@@ -130,13 +131,11 @@ class Server:
         await self.listeners.quiet()
         self.worker.stop()
         pipeline, *others = self._tasks
-        for task in others:
-            task.cancel()
+        await _end(others)
         await asyncio.wait([pipeline], timeout=STOP_S)
         if not pipeline.done():
             log.warning("the database did not take the last batch in time; its trackers will send it again")
-            self.hurry()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end([pipeline])
         await self.listeners.stop()
 
     def hurry(self) -> None:
@@ -243,3 +242,13 @@ class Server:
                         await save_unknown(connection, unknown, self.settings.limits.unknown_trackers)
             except (StoreError, psycopg.Error) as error:
                 log.debug("unknown trackers not saved", reason=str(error))
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end. Said again, as Python 3.11's `wait_for`, which psycopg waits by, may swallow a
+    cancellation that comes together with what it waits for (python/cpython#86296)."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=SWALLOWED_S)

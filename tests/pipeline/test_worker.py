@@ -171,6 +171,7 @@ async def test_what_waited_for_a_device_that_is_removed_is_nobodys(settings: Set
         await add_devices(server)
         source = ByHand(server.devices.named(IDS["wialon"]))
         assert source.device is not None
+        await rows(server, "WITH gone AS (DELETE FROM devices RETURNING id) SELECT count(*) FROM gone")
         server.intake.add(source, [frame(0)])
         server._remove(source.device.id)
         await until(lambda: bool(source.acknowledged))
