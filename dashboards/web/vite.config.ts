@@ -4,6 +4,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/static/dist/",
   build: {
+    license: { fileName: "licenses.md" }, // of what is bundled: most ask to be named wherever they go
     outDir: "../static/dist",
     emptyOutDir: true,
     manifest: "manifest.json",
