@@ -8,7 +8,7 @@ FROM python:3.13-slim
 RUN useradd --create-home --uid 10001 telematics && install -d -o telematics /var/lib/telematics
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels
-USER telematics
+USER 10001
 ENV TELEMATICS_DATA_DIR=/var/lib/telematics TELEMATICS_LOG_JSON=true
 VOLUME /var/lib/telematics
 # Pages and API, then the trackers' ports: gt06, teltonika, wialon, osmand
