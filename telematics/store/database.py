@@ -153,12 +153,18 @@ def _check(connection: psycopg.Connection[Any]) -> None:
         raise StoreRefused(
             f"the database is PostgreSQL {version // 10000}, {OLDEST // 10000} is the oldest that will do: upgrade it"
         )
-    row = connection.execute("SELECT current_setting('server_encoding'), pg_is_in_recovery()").fetchone()
+    row = connection.execute(
+        "SELECT current_setting('server_encoding'), pg_is_in_recovery(), has_schema_privilege(current_schema(), 'CREATE')"
+    ).fetchone()
     assert row is not None
     if row[0] != "UTF8":
         raise StoreRefused(f"the database's encoding is {row[0]}: create one with ENCODING 'UTF8' TEMPLATE template0")
     if row[1]:
         raise StoreRefused("the database is a read-only standby: point database_url at the primary")
+    if not row[2]:  # without a schema at all it is NULL
+        raise StoreRefused(
+            "the database user may not make tables: make it the owner of the database (ALTER DATABASE … OWNER TO …)"
+        )
 
 
 __all__ = ["Database", "StoreError", "open_database"]

@@ -284,6 +284,20 @@ async def test_a_wrong_password(tmp_path: Path) -> None:
         server.stop()
 
 
+async def test_a_user_who_may_not_make_tables(empty_database_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute("CREATE ROLE guest LOGIN")
+        try:
+            with pytest.raises(StoreRefused, match="make it the owner of the database"):
+                async with open_database(
+                    Settings(database_url=psycopg.conninfo.make_conninfo(empty_database_url, user="guest"), data_dir=tmp_path)
+                ):
+                    pass
+        finally:
+            connection.execute("DROP ROLE guest")
+
+
 async def test_an_old_version(empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telematics.store.database.OLDEST", 990000)
     with pytest.raises(StoreRefused, match="99 is the oldest that will do: upgrade it"):
