@@ -128,14 +128,11 @@ class Embedded:
         if users is None:
             return
         with users, self._starting():
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not _alone(users):
                 return  # somebody else still uses it
-            if self._running():
-                done = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "60", "stop")
-                if done.returncode:
-                    self._run("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "-t", "30", "stop")
+            done = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "60", "stop")
+            if done.returncode and self.pid is not None:
+                self._run("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "-t", "30", "stop")
 
     @property
     def conninfo(self) -> str:
@@ -366,3 +363,15 @@ def _reason(words: str) -> str:
             if mark in line:
                 return line.partition(mark)[2].strip()
     return lines[-1].strip() if lines else "it said nothing"
+
+
+def _alone(users: IO[bytes]) -> bool:
+    """Whether nobody else uses the database; somebody who is just leaving has a moment to do so."""
+    for _ in range(5):
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False

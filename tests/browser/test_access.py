@@ -84,7 +84,7 @@ async def test_tab_goes_through_a_page_and_out_of_it(visits: Visits, device_id: 
     async with visits.signed_in("anna") as page:
         await page.goto(f"{address}?device={device_id}")
         if address in ("/", "/history"):
-            await expect(page.locator("#card" if address == "/" else "#player")).to_be_visible()
+            await expect(page.locator("#card-follow" if address == "/" else "#player")).to_be_visible()
         for _ in range(await page.locator("a, button, input, select, summary").count() + MORE_STOPS):
             await page.keyboard.press("Tab")
             if not await page.evaluate(VISIT):

@@ -165,8 +165,16 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, excuse(response.status), wait);
 }
 
+let leaving = false;
+
+/** Whoever logs out is on the way to the login already, and needn't come back to this view. */
+export function leave(yes: boolean): void {
+  leaving = yes;
+}
+
 /** The session is over: log in, and come back to this very view. */
 export function toLogin(): void {
+  if (leaving) return;
   location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 

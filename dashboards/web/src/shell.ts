@@ -1,5 +1,5 @@
 /* What every page has: the account menu, theme and language, log out. */
-import { ApiError, send } from "./api";
+import { ApiError, leave, send } from "./api";
 import { need, toast } from "./dom";
 import { type Choice, choice, choose } from "./theme";
 
@@ -36,9 +36,11 @@ function languages(): void {
 }
 
 async function logOut(): Promise<void> {
+  leave(true);
   try {
     await send("DELETE", "/api/session");
   } catch (error) {
+    leave(false);
     if (error instanceof ApiError) return toast(error.message, "error");
   }
   location.assign("/login");

@@ -251,18 +251,30 @@ export class OfflineDetail {
   private shown = "";
   private detailed = false;
 
+  private theme: Theme = "light";
+
   constructor(private readonly map: MapLibre) {
     map.on("moveend", () => void this.refresh());
+    // A new style has no images, and its first tiles may be drawn before we hear of it
+    map.setMissingStyleImageResolver((id) => {
+      if (id === DOT) this.drawDot();
+    });
   }
 
   /** After the style has been set: its sources are new, and empty. */
   async restart(theme: Theme): Promise<void> {
     this.shown = "";
     this.detailed = false;
-    if (!this.map.hasImage(DOT)) this.map.addImage(DOT, dot(theme), { pixelRatio: 2 });
+    this.theme = theme;
+    this.drawDot();
     const countries = await rows<Country>(data("countries")).catch(() => []); // a map without names is still a map
     this.source("countries")?.setData({ type: "FeatureCollection", features: countries.map(country) });
     await this.refresh();
+  }
+
+  private drawDot(): void {
+    if (this.map.hasImage(DOT)) this.map.updateImage(DOT, dot(this.theme));
+    else this.map.addImage(DOT, dot(this.theme), { pixelRatio: 2 });
   }
 
   private source(name: string): GeoJSONSource | undefined {
