@@ -24,6 +24,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -42,6 +43,7 @@ VERSION = 18
 SYSTEM_USER = "pgserver"  # who runs PostgreSQL when we are root; the wheel's own choice
 SOCKET_PATH_BYTES = 107  # sun_path of Linux less its final zero
 LONGEST_START_S = 600  # recovery after a crash replays at most max_wal_size of log; slow disks are slow
+FAST_STOP_S = 60
 LEFTOVERS_S = 20  # how long processes of a killed PostgreSQL may take to notice
 LOG_BYTES = 10 * 2**20  # the log begins anew at a start that finds it longer
 
@@ -130,9 +132,9 @@ class Embedded:
         with users, self._starting():
             if not _alone(users):
                 return  # somebody else still uses it
-            done = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "60", "stop")
-            if done.returncode and self.pid is not None:
-                self._run("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "-t", "30", "stop")
+            pid = self.pid
+            if pid is not None:
+                _end(psutil.Process(pid))
 
     @property
     def conninfo(self) -> str:
@@ -375,3 +377,16 @@ def _alone(users: IO[bytes]) -> bool:
         else:
             return True
     return False
+
+
+def _end(postmaster: psutil.Process) -> None:
+    """A fast shutdown, cut short when it takes too long. By signals rather than pg_ctl, which as PostgreSQL's own user needs
+    to be let into every folder above the data, now as at the start."""
+    with suppress(psutil.NoSuchProcess):
+        postmaster.send_signal(signal.SIGINT)
+        try:
+            postmaster.wait(FAST_STOP_S)
+        except psutil.TimeoutExpired:
+            postmaster.send_signal(signal.SIGQUIT)
+            with suppress(psutil.TimeoutExpired):
+                postmaster.wait(FAST_STOP_S)
