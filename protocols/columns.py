@@ -100,7 +100,7 @@ class Columns:
             raise TypeError(f"no such columns: {', '.join(sorted(unknown))}")
         return cls(
             frame=_filled(rows, np.dtype("i4"), frame),
-            time=_filled(rows, np.dtype("M8[ms]"), np.datetime64("NaT") if time is None else time),
+            time=_filled(rows, np.dtype("M8[ms]"), np.datetime64("NaT", "ms") if time is None else time),
             valid=_filled(rows, np.dtype("?"), False if valid is None else valid),
             alarms=_filled(rows, np.dtype("u8"), 0 if alarms is None else alarms),
             attributes=[None] * rows if attributes is None else attributes,

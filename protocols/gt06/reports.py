@@ -193,7 +193,7 @@ def instants(dates: NDArray[np.uint8], zones_s: NDArray[np.int64]) -> tuple[NDAr
     year, month, day, hour, minute, second = dates.T.astype("i8")
     months = (360 + year * 12 + np.clip(month, 1, 12) - 1).astype("M8[M]")  # counted from 1970; 2000 is 360 months on
     first = months.astype("M8[D]")
-    days_in_month = ((months + 1).astype("M8[D]") - first).astype("i8")
+    days_in_month = ((months + np.timedelta64(1, "M")).astype("M8[D]") - first).astype("i8")
     is_date = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days_in_month) & (hour < 24) & (minute < 60) & (second < 60)
     seconds = first.astype("M8[s]").astype("i8") + (day - 1) * 86400 + hour * 3600 + minute * 60 + second - zones_s
     return (seconds * 1000).astype("M8[ms]"), is_date
