@@ -8,7 +8,8 @@ import resource
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,19 +52,20 @@ def doctor() -> None:
 
     async def show() -> None:
         nonlocal bad
-        async for finding in examine(settings):
-            mark, style = MARKS[finding.level]
-            console.print(Text(mark, style), finding.what)
-            if finding.do:
-                console.print(Text(f"     → {finding.do}"))
-            bad += finding.level == "bad"
+        async with aclosing(examine(settings)) as findings:  # closes the database, also when nobody reads on: `doctor | head`
+            async for finding in findings:
+                mark, style = MARKS[finding.level]
+                console.print(Text(mark, style), finding.what)
+                if finding.do:
+                    console.print(Text(f"     → {finding.do}"))
+                bad += finding.level == "bad"
 
     asyncio.run(show())
     if bad:
         raise typer.Exit(1)
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
+async def examine(settings: Settings) -> AsyncGenerator[Finding]:
     """Everything there is to say, in the order in which to mend it."""
     for finding in (*_folder(settings), *_files(settings)):
         yield finding
