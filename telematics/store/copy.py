@@ -27,7 +27,9 @@ Values = Any  # an array, or for a jsonb a list of bytes, None for NULL
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
-EPOCH = np.datetime64("2000-01-01", "us")
+EPOCH = np.datetime64("2000-01-01", "ms")
+EPOCH_MS = int(EPOCH.view(np.int64))
+FARTHEST_MS = 2**63 // 1000 - 1  # what fits into microseconds; beyond PostgreSQL's times, so that it refuses them
 
 _WIRE: dict[str, str] = {
     "timestamptz": ">i8",
@@ -129,7 +131,8 @@ def _nulls(kind: Kind, values: Values, lengths: NDArray[np.int64] | None) -> NDA
 
 def _wire(kind: Kind, array: NDArray[Any], null: NDArray[np.bool_] | None) -> Any:
     if kind == "timestamptz":
-        return (array.astype("M8[us]") - EPOCH).view(np.int64)
+        ms = array.astype("M8[ms]").view(np.int64) - EPOCH_MS
+        return np.clip(ms, -FARTHEST_MS, FARTHEST_MS) * 1000
     if kind == "date":
         return (array.astype("M8[D]") - EPOCH.astype("M8[D]")).view(np.int64)
     if kind == "flag":

@@ -198,7 +198,8 @@ async def test_tls(files: dict[str, Path], trusting: ssl.SSLContext, names: tupl
             assert len(house.intake.reports) == 1
             house.intake.empty()
             await until(lambda: len(house.intake.reports) == 2)
-            await tracker.ask(b"bye\n", b"")
+            await tracker.say(b"bye\n")
+            await until(lambda: house.intake.entries[-1][2][-1].last)
             house.intake.commit()
             assert await tracker.hung_up() == b"kept at 2\nbye\n"
         await until(lambda: house.listeners.connections == 0)

@@ -172,7 +172,7 @@ def test_what_cannot_be_true_is_refused_with_the_reason(report: Report, reason: 
 
 def test_a_report_without_time_or_place_is_telemetry_at_the_time_of_arrival() -> None:
     reports = reports_of([(0, Report(START, None, None, valid=False, ignition=True))])
-    reports.columns.time[:] = np.datetime64("NaT")
+    reports.columns.time[:] = np.datetime64("NaT", "ms")
     state = new_state()
     outcome = Stages(SanitySettings(), MOTION).run(reports, state, 1)
     assert outcome.rows.columns.time[0] == NOW
@@ -210,7 +210,7 @@ def test_a_fix_from_before_telemetry_leads_on_and_is_measured_by_the_store() -> 
 
 def test_reports_without_a_time_in_one_read_are_all_kept() -> None:
     reports = reports_of([(slot, Report(START, valid=False)) for slot in (0, 1, 0, 0, 1)])
-    reports.columns.time[:] = np.datetime64("NaT")
+    reports.columns.time[:] = np.datetime64("NaT", "ms")
     outcome = Stages(SanitySettings(), MOTION).run(reports, new_state(), 1)
     assert not outcome.rows.late.any()
     assert (outcome.rows.columns.time - NOW).astype("i8").tolist() == [0, 1, 2, 0, 1]

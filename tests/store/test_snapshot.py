@@ -26,7 +26,7 @@ def states(device_ids: list[int], seed: int) -> dict[str, Any]:
     for name, kind, _ in FIELDS:
         unknown = random.random(count) < 0.3
         if kind == "M8[ms]":
-            fields[name] = np.where(unknown, np.datetime64("NaT"), NOON + random.integers(0, 10**9, count).astype("m8[ms]"))
+            fields[name] = np.where(unknown, np.datetime64("NaT", "ms"), NOON + random.integers(0, 10**9, count).astype("m8[ms]"))
         elif kind in ("f4", "f8"):
             fields[name] = np.where(unknown, np.nan, random.uniform(-180, 180, count)).astype(kind)
         else:
