@@ -77,6 +77,63 @@ class MotionSettings(Section):
     offline_s: float = Field(600, gt=0, description="A device that says nothing for so long is offline.")
 
 
+class ConditionSettings(Section):
+    """Idling, power, fuel, no data; a device's attributes may say otherwise. `[conditions]`"""
+
+    idle_s: float = Field(300, gt=0, description="Standing with the ignition on for so long is idling; attribute idleSeconds.")
+    fuel_drop_l: float = Field(10, gt=0, description="So much less fuel while standing is a drop; attribute fuelDropThreshold.")
+    fuel_increase_l: float = Field(10, gt=0, description="So much more is a refuelling; attribute fuelIncreaseThreshold.")
+    power_lost_v: float = Field(6, gt=0, description="Below this the vehicle's power is lost; attribute powerLostVolts.")
+    battery_low_percent: float = Field(20, gt=0, le=100, description="The tracker's battery is low; attribute batteryLowPercent.")
+    inactive_s: float = Field(86_400, gt=0, description="No data for so long is told; attribute inactiveSeconds.")
+
+
+class ZoneSettings(Section):
+    """Which fixes zones are asked of. `[zones]`"""
+
+    max_accuracy_m: float = Field(100, gt=0, description="A fix less accurate than this decides nothing about zones.")
+    pass_gap_s: float = Field(
+        600, gt=0, description="A zone between two fixes further apart than this was not passed for certain."
+    )
+
+
+class AlertSettings(Section):
+    """Telling people. `[alerts]`"""
+
+    stale_s: float = Field(900, gt=0, description="An alert older than this goes to the feed only.")
+    bundle_s: float = Field(60, ge=0, description="Alerts alike that follow one within so long are told together.")
+    sms_per_hour: int = Field(20, gt=0, description="Messages to one phone or messenger in an hour.")
+    mails_per_hour: int = Field(60, gt=0, description="E-mails to one address in an hour; calls of one webhook in a minute.")
+    attempts: int = Field(5, gt=0, description="Tries of a delivery before it has failed.")
+    timeout_s: float = Field(20, gt=0, description="For one try; a gateway that hangs costs no more.")
+    keep_days: int = Field(365, gt=0, description="Alerts and their deliveries are kept so long.")
+    private_webhooks: bool = Field(False, description="Whether webhooks may go to addresses of private networks.")
+
+
+class MailSettings(Section):
+    """The way e-mail leaves. `[mail]`"""
+
+    host: str | None = Field(None, description="The SMTP server's name; unset: no e-mail is sent.")
+    port: Port = Field(587, description="Its port.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="starttls, tls (from the first byte, port 465) or none."
+    )
+    username: str | None = Field(None, description="To log in there; unset: without.")
+    password: str | None = Field(None, description="The same.")
+    sender: str = Field("telematics@localhost", description="The address that mails come from.")
+    sender_name: str = Field("Telematics", description="The name beside it.")
+
+
+class SmsSettings(Section):
+    """The way SMS leave. `[sms]`"""
+
+    url: str | None = Field(
+        None,
+        description="An Apprise URL with {phone} in the receiver's place, such as smpp://user:password@host:2775/sender/{phone};"
+        " unset: no SMS are sent.",
+    )
+
+
 class MapSettings(Section):
     """What the pages show under the vehicles. `[map]`"""
 
@@ -115,6 +172,11 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     sanity: SanitySettings = Field(default_factory=SanitySettings)
     motion: MotionSettings = Field(default_factory=MotionSettings)
+    conditions: ConditionSettings = Field(default_factory=ConditionSettings)
+    zones: ZoneSettings = Field(default_factory=ZoneSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    sms: SmsSettings = Field(default_factory=SmsSettings)
     map: MapSettings = Field(default_factory=MapSettings)
 
     @field_validator("public_url")

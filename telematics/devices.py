@@ -1,8 +1,8 @@
-"""All devices in memory, by what they call themselves: ingest asks with every login and can't wait for a database."""
+"""All devices and their groups in memory: ingest asks with every login and can't wait for a database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -16,6 +16,9 @@ class Device(msgspec.Struct, frozen=True):
     name: str
     disabled: bool = False
     speed_limit_kmh: float | None = None
+    group_id: int | None = None
+    category: str | None = None
+    attributes: dict[str, object] = {}
     slot: int = -1
 
 
@@ -58,3 +61,42 @@ class Devices:
         device = self._by_id.pop(device_id, None)
         if device is not None and self._by_unique_id.get(device.unique_id) is device:
             del self._by_unique_id[device.unique_id]
+
+
+class Groups:
+    """Which group is within which. A device belongs to its group and to all groups that one is within."""
+
+    def __init__(self, parents: Mapping[int, int | None] | None = None) -> None:
+        self._within: dict[int, frozenset[int]] = {}
+        self.replace(parents or {})
+
+    def replace(self, parents: Mapping[int, int | None]) -> None:
+        """All groups anew, each with the one it is in."""
+        self._within = {group: _upwards(group, parents) for group in parents}
+
+    def of(self, device: Device) -> frozenset[int]:
+        """The groups a device belongs to."""
+        return frozenset() if device.group_id is None else self._within.get(device.group_id, frozenset((device.group_id,)))
+
+
+def _upwards(group: int, parents: Mapping[int, int | None]) -> frozenset[int]:
+    found = set[int]()
+    above: int | None = group
+    while above is not None and above not in found:  # a circle, made by two people at once, ends where it began
+        found.add(above)
+        above = parents.get(above)
+    return frozenset(found)
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """Which of an account's devices a zone, a rule or a proximity is about."""
+
+    account_id: int
+    all_devices: bool = False
+    device_ids: frozenset[int] = frozenset()
+    group_ids: frozenset[int] = frozenset()
+
+    def include(self, device: Device, groups: Groups) -> bool:
+        if device.account_id != self.account_id:
+            return False
+        return self.all_devices or device.id in self.device_ids or not self.group_ids.isdisjoint(groups.of(device))
