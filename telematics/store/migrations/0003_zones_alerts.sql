@@ -194,7 +194,11 @@ CREATE TABLE alerts (
     type text NOT NULL,
     subject text NOT NULL DEFAULT '',
     position_id bigint,
+    latitude float8, -- where it was, as known when the alert was made: the feed outlives the positions
+    longitude float8,
+    speed_kmh float8,
     attributes jsonb NOT NULL DEFAULT '{}',
+    rule_ids int[] NOT NULL DEFAULT '{}', -- that asked for it
     urgent boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     acknowledged_at timestamptz,
@@ -204,6 +208,7 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_account ON alerts (account_id, id);
 CREATE INDEX alerts_open ON alerts (account_id, id) WHERE acknowledged_at IS NULL;
 CREATE INDEX alerts_created ON alerts (created_at);
+CREATE INDEX alerts_event ON alerts (event_id);
 
 CREATE TABLE alert_comments (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -226,6 +231,7 @@ CREATE TABLE deliveries (
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'sent', 'bundled', 'skipped', 'failed')),
     reason text, -- why it waits, was skipped or failed, in a reader's words
     attempts int NOT NULL DEFAULT 0, -- begun
+    uncertain boolean NOT NULL DEFAULT false, -- a try ended so that nobody knows whether it went out
     due_at timestamptz NOT NULL DEFAULT now(),
     leased_until timestamptz, -- while it is being sent
     sent_at timestamptz,
@@ -236,7 +242,9 @@ CREATE TABLE deliveries (
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (alert_id, channel, address)
 );
-CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state IN ('waiting', 'sending');
+CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_alike ON deliveries (channel, address, rule_id) WHERE state = 'waiting';
+CREATE INDEX deliveries_leased ON deliveries (leased_until) WHERE state = 'sending';
 CREATE INDEX deliveries_account ON deliveries (account_id, id);
 CREATE INDEX deliveries_recent ON deliveries (channel, address, sent_at) WHERE state = 'sent';
 CREATE INDEX deliveries_bundled ON deliveries (bundled_in) WHERE bundled_in IS NOT NULL;
