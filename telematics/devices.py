@@ -74,6 +74,10 @@ class Groups:
         """All groups anew, each with the one it is in."""
         self._within = {group: _upwards(group, parents) for group in parents}
 
+    def below(self, group_id: int) -> frozenset[int]:
+        """The group and all that are within it."""
+        return frozenset(group for group, within in self._within.items() if group_id in within) | {group_id}
+
     def of(self, device: Device) -> frozenset[int]:
         """The groups a device belongs to."""
         return frozenset() if device.group_id is None else self._within.get(device.group_id, frozenset((device.group_id,)))

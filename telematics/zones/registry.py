@@ -1,0 +1,341 @@
+"""All zones of the server in memory, with one tree over them, kept as they are in the database.
+
+Zones have places in arrays, so that a batch asks of thousands of positions at once: which zones could a segment touch (the tree),
+and which of those is the device one for (`Index.attached`). An `Index` never changes. An edit makes a new one beside it, in a
+thread, and `Zones.follow` puts it in the old one's place between two batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import shapely
+import structlog
+from numpy.typing import NDArray
+
+from telematics.devices import Groups, Targets
+from telematics.hours import ALWAYS, Hours
+from telematics.store.changes import Changes
+from telematics.store.database import Database
+from telematics.store.zones import ZoneRow, load_groups, load_zones
+
+log = structlog.get_logger(__name__)
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Zone:
+    """A zone as the pipeline and the alerts need it."""
+
+    id: int
+    account_id: int
+    name: str
+    zone_group: str
+    enabled: bool
+    targets: Targets
+    outline: Any  # a shapely geometry, longitude first
+    shape: int  # tells one outline and what decides about it from another
+    depth_m: float
+    hours: Hours
+    time_zone: ZoneInfo
+    border_m: float
+    confirm_fixes: int
+    confirm_s: float
+    dwell_s: float | None
+    back_by: time | None
+    speed_limit_kmh: float | None
+    passes: bool
+    calendar_id: int | None
+    changed_at: datetime
+
+    @cached_property
+    def edges(self) -> NDArray[np.float64]:
+        """Every straight piece of the border: longitude and latitude of both ends."""
+        coordinates, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(self.outline)), return_index=True)
+        within = ring[1:] == ring[:-1]
+        return np.ascontiguousarray(np.hstack([coordinates[:-1], coordinates[1:]])[within])
+
+    @cached_property
+    def core(self) -> Any:
+        """What a segment has to cross before the zone counts as passed: not just its border's noise."""
+        from telematics.zones import shapes
+
+        core = shapes.shrunk(self.outline, min(self.border_m, self.depth_m / 2))
+        shapely.prepare(core)
+        return core
+
+    def same_place(self, other: Zone) -> bool:
+        """Whether what is known of vehicles and the other stays true of this one."""
+        return (
+            self.shape == other.shape
+            and self.enabled == other.enabled
+            and self.account_id == other.account_id
+            and self.targets == other.targets
+        )
+
+
+class Index:
+    """Zones by place. Frozen: `updated` gives another."""
+
+    def __init__(self, capacity: int = 0) -> None:
+        self.zones: list[Zone | None] = [None] * capacity
+        self.place_of: dict[int, int] = {}
+        self.outline = np.full(capacity, None, object)
+        self.account = np.zeros(capacity, "i4")
+        self.all_devices = np.zeros(capacity, "?")
+        self.number = np.zeros(capacity, "u8")  # a random one for each zone
+        self.limit_kmh = np.full(capacity, np.inf)
+        self.passes = np.zeros(capacity, "?")
+        self.tree = shapely.STRtree([])
+        self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
+        self._group_keys = np.zeros(0, "i8")
+
+    def __len__(self) -> int:
+        return len(self.place_of)
+
+    def updated(self, zones: Iterable[Zone], gone: Collection[int], groups: Groups) -> Index:
+        """The same with these zones instead of their forerunners, and without those that are gone."""
+        zones = [zone for zone in zones if zone.enabled and zone.outline is not None]
+        drop = {self.place_of[zone_id] for zone_id in gone if zone_id in self.place_of}
+        fresh = [zone for zone in zones if zone.id not in self.place_of]
+        free = [place for place, zone in enumerate(self.zones) if zone is None or place in drop]
+        capacity = len(self.zones)
+        if len(fresh) > len(free):
+            grown = max(64, capacity * 2, capacity + len(fresh))
+            free += range(capacity, grown)
+            capacity = grown
+        new = Index(capacity)
+        for name in ("outline", "account", "all_devices", "number", "limit_kmh", "passes"):
+            getattr(new, name)[: len(self.zones)] = getattr(self, name)
+        new.zones[: len(self.zones)] = self.zones
+        new.place_of = {zone_id: place for zone_id, place in self.place_of.items() if place not in drop}
+        for place in drop:
+            new._clear(place)
+        places = iter(free)
+        for zone in zones:
+            new._put(new.place_of[zone.id] if zone.id in new.place_of else next(places), zone)
+        new.tree = shapely.STRtree(new.outline)
+        new._attach(groups)
+        return new
+
+    def regrouped(self, groups: Groups) -> Index:
+        """The same after groups changed."""
+        return self.updated((), (), groups)
+
+    def attached(self, places: Places, device_id: NDArray[Any], account: NDArray[Any], group: NDArray[Any]) -> NDArray[np.bool_]:
+        """Of pairs of a zone's place and a device: whether the zone is for the device."""
+        same = self.account[places] == account
+        mask = same & self.all_devices[places]
+        if len(self._device_keys) or len(self._group_keys):
+            rest = np.flatnonzero(same & ~mask)
+            if len(rest):
+                low = places[rest].astype("i8")
+                mask[rest] = _among(device_id[rest].astype("i8") << 32 | low, self._device_keys)
+                mask[rest] |= _among(group[rest].astype("i8") << 32 | low, self._group_keys)
+        return np.asarray(mask)
+
+    def devices_of(self, place: int, device_id: NDArray[Any], account: NDArray[Any], group: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of those devices the zone is for."""
+        return self.attached(np.full(len(device_id), place, "i8"), device_id, account, group)
+
+    def _clear(self, place: int) -> None:
+        self.zones[place] = None
+        self.outline[place] = None
+
+    def _put(self, place: int, zone: Zone) -> None:
+        self.zones[place] = zone
+        self.place_of[zone.id] = place
+        self.outline[place] = zone.outline
+        self.account[place] = zone.account_id
+        self.all_devices[place] = zone.targets.all_devices
+        self.number[place] = _scattered(zone.id)
+        self.limit_kmh[place] = np.inf if zone.speed_limit_kmh is None else zone.speed_limit_kmh
+        self.passes[place] = zone.passes
+
+    def _attach(self, groups: Groups) -> None:
+        targeted = [
+            (place, zone.targets) for place, zone in enumerate(self.zones) if zone is not None and not zone.targets.all_devices
+        ]
+        self._device_keys = _keys((device_id, place) for place, targets in targeted for device_id in targets.device_ids)
+        self._group_keys = _keys(
+            (within, place) for place, targets in targeted for group_id in targets.group_ids for within in groups.below(group_id)
+        )
+
+
+def _keys(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(sorted({high << 32 | low for high, low in pairs}), "i8")
+
+
+def _among(keys: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    if not len(ordered):
+        return np.zeros(len(keys), "?")
+    found = np.searchsorted(ordered, keys)
+    found[found == len(ordered)] = 0
+    return np.asarray(ordered[found] == keys)
+
+
+def _scattered(number: int) -> int:
+    """Steele, Lea and Flood's SplitMix64: a random-looking 64-bit number for each."""
+    z = (number + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return z ^ z >> 31
+
+
+Follow = Callable[[Index, frozenset[int]], Awaitable[None]]  # the index to come; ids of zones that are not where they were
+
+
+class Zones:
+    """The registry. `watch` first; then it is kept fresh."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._zones: dict[int, Zone] = {}
+        self._seen_groups: dict[int, int | None] = {}
+        self.groups = Groups()
+        self.index = Index()
+        self.follow: Follow | None = None  # takes each new index over; it is ours when this is done
+
+    def __len__(self) -> int:
+        return len(self._zones)
+
+    def get(self, zone_id: int) -> Zone | None:
+        """Disabled ones, too."""
+        return self._zones.get(zone_id)
+
+    def watch(self, changes: Changes) -> None:
+        changes.subscribe("groups", self.reload_groups)
+        changes.subscribe("zones", self.reload)
+        changes.subscribe("calendars", self._reload_calendars)
+        changes.subscribe("accounts", self._reload_accounts)
+
+    async def reload(self, ids: set[int] | None) -> None:
+        """Take over what the table says of these zones, or of all."""
+        async with self._database.pool.connection() as connection:
+            rows = await load_zones(connection, None if ids is None else sorted(ids))
+        found = {row.id for row in rows}
+        gone = (self._zones.keys() if ids is None else ids & self._zones.keys()) - found
+        zones = await asyncio.to_thread(_zones, rows)
+        kept = self._zones
+        if ids is None:  # nobody knows what changed: only what did is done anew
+            zones = [zone for zone in zones if (old := kept.get(zone.id)) is None or not _same(old, zone)]
+        for zone in zones:
+            _carry_over(kept.get(zone.id), zone)
+        if not zones and not gone:
+            return
+        moved = {zone.id for zone in zones if (old := kept.get(zone.id)) is None or not zone.same_place(old)} | gone
+        disabled = {zone.id for zone in zones if not zone.enabled or zone.outline is None}
+        index = await asyncio.to_thread(self.index.updated, zones, gone | disabled, self.groups)
+        await self._take(index, frozenset(moved))
+        for zone in zones:
+            self._zones[zone.id] = zone
+        for zone_id in gone:
+            del self._zones[zone_id]
+
+    async def reload_groups(self, ids: set[int] | None) -> None:
+        """Which group is in which. There are few, so always all."""
+        async with self._database.pool.connection() as connection:
+            parents = await load_groups(connection)
+        if parents == self._seen_groups:
+            return
+        self._seen_groups = parents
+        self.groups.replace(parents)
+        if len(self.index):
+            index = await asyncio.to_thread(self.index.regrouped, self.groups)
+            by_group = frozenset(zone.id for zone in self._zones.values() if zone.targets.group_ids)
+            await self._take(index, by_group)
+
+    async def _reload_calendars(self, ids: set[int] | None) -> None:
+        if ids is not None:  # with everything else they came with the zones
+            await self._reload_where(lambda zone: zone.calendar_id in ids)
+
+    async def _reload_accounts(self, ids: set[int] | None) -> None:
+        if ids is not None:
+            await self._reload_where(lambda zone: zone.account_id in ids)
+
+    async def _reload_where(self, touched: Callable[[Zone], bool]) -> None:
+        ids = {zone.id for zone in self._zones.values() if touched(zone)}
+        if ids:
+            await self.reload(ids)
+
+    async def _take(self, index: Index, moved: frozenset[int]) -> None:
+        if self.follow is not None:
+            await self.follow(index, moved)
+        self.index = index
+
+
+def _zones(rows: Sequence[ZoneRow]) -> list[Zone]:
+    outlines = shapely.from_wkb(np.array([row.outline for row in rows], object), on_invalid="ignore")
+    shapely.prepare(outlines)
+    return [_zone(row, outline) for row, outline in zip(rows, outlines, strict=True)]
+
+
+def _zone(row: ZoneRow, outline: Any) -> Zone:
+    if outline is None:
+        log.error("a zone's outline can't be read; draw it again", zone=row.id, account=row.account_id)
+    decides = repr((row.border_m, row.depth_m)).encode()
+    return Zone(
+        id=row.id,
+        account_id=row.account_id,
+        name=row.name,
+        zone_group=row.zone_group,
+        enabled=row.enabled,
+        targets=Targets(
+            account_id=row.account_id,
+            all_devices=row.all_devices,
+            device_ids=frozenset(row.device_ids or ()),
+            group_ids=frozenset(row.group_ids or ()),
+        ),
+        outline=outline,
+        shape=zlib.crc32(decides, zlib.crc32(row.outline)),
+        depth_m=row.depth_m,
+        hours=_hours(row),
+        time_zone=_time_zone(row.time_zone),
+        border_m=row.border_m,
+        confirm_fixes=row.confirm_fixes,
+        confirm_s=row.confirm_s,
+        dwell_s=row.dwell_s,
+        back_by=row.back_by,
+        speed_limit_kmh=row.speed_limit_kmh,
+        passes=row.passes,
+        calendar_id=row.calendar_id,
+        changed_at=row.changed_at,
+    )
+
+
+def _hours(row: ZoneRow) -> Hours:
+    try:
+        return Hours.of(row.hours, row.calendar, row.time_zone)
+    except ValueError as error:  # better an alert too many than none
+        log.error("a zone's hours can't be read; it counts always", zone=row.id, reason=str(error))
+        return ALWAYS
+
+
+def _time_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _same(old: Zone, new: Zone) -> bool:
+    """What the database told twice. A calendar's text is compared by its hours."""
+    fields = (name for name in Zone.__dataclass_fields__ if name != "outline")
+    return all(getattr(old, name) == getattr(new, name) for name in fields)
+
+
+def _carry_over(old: Zone | None, new: Zone) -> None:
+    """What was worked out of the same outline needn't be again."""
+    if old is not None and old.shape == new.shape:
+        for name in ("edges", "core"):
+            if name in old.__dict__:
+                new.__dict__[name] = old.__dict__[name]
