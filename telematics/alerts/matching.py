@@ -90,6 +90,7 @@ class Rule:
     alarms: frozenset[str] = frozenset()
     zone_ids: frozenset[int] = frozenset()
     zone_groups: frozenset[str] = frozenset()
+    proximity_ids: frozenset[int] = frozenset()  # none: any that concerns its devices
     hours: Hours = ALWAYS
     people: tuple[Person, ...] = ()
     named: bool = False  # names people at all, be it only those who may be told no more
@@ -126,6 +127,12 @@ class Happening:
     def zone_id(self) -> int | None:
         """The zone it is about: of geofence events, and of the speed limit of a zone."""
         return zone_of(self.type, self.subject)
+
+    @property
+    def proximity_id(self) -> int | None:
+        """Of proximity events, whose subject is "proximity:partner"."""
+        number = self.subject.partition(":")[0]
+        return int(number) if number.isdecimal() and len(number) <= 10 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +179,8 @@ def meets(rule: Rule, event: Happening, device: Device, groups: Groups, zone: Zo
     if event.type == "alarm" and rule.alarms and event.subject not in rule.alarms:
         return False
     if (event.type.startswith("geofence") or event.type == "deviceOverspeed") and not _in_zone(rule, event.zone_id, zone):
+        return False
+    if event.type.startswith("proximity") and rule.proximity_ids and event.proximity_id not in rule.proximity_ids:
         return False
     return rule.hours.always or rule.hours.contains(event.time)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -109,6 +109,7 @@ def rule_of(row: RuleRow) -> Rule:
         targets=Targets(row.account_id, row.all_devices, frozenset(row.device_ids), frozenset(row.group_ids)),
         zone_ids=frozenset(row.zone_ids),
         zone_groups=frozenset(row.zone_groups),
+        proximity_ids=_proximity_ids(row.attributes),
         hours=_hours(row.hours, row.calendar, row.time_zone, rule_id=row.id) or ALWAYS,
         channels=tuple(row.channels),
         people=tuple(_person(user) for user in told),
@@ -135,6 +136,12 @@ def _person(user: _Named) -> Person:
         quiet=_hours(user.quiet_hours, None, user.time_zone, user_id=user.id) if user.quiet_hours else None,
         administrator=user.administrator,
     )
+
+
+def _proximity_ids(attributes: Mapping[str, Any]) -> frozenset[int]:
+    """`proximityIds`: the occasions of nearness that the rule is about, where it isn't about all of its devices'."""
+    named = attributes.get("proximityIds")
+    return frozenset(one for one in named if isinstance(one, int)) if isinstance(named, list) else frozenset()
 
 
 def _hours(weekly: list[Any] | None, ical: str | None, time_zone: str, **whose: int) -> Hours | None:
