@@ -27,6 +27,7 @@ from telematics.ingest.batch import Intake
 from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
 from telematics.live import Bus
+from telematics.pipeline.conditions import thresholds
 from telematics.pipeline.recovery import recover
 from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
@@ -219,6 +220,8 @@ class Server:
         self.state.grow(self.devices.slots)
         self.state.device_id[device.slot] = device.id
         self.state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
+        for name, value in thresholds(device.attributes).items():
+            self.state.thresholds[name][device.slot] = value
         if old is not None and (device.disabled or old.unique_id != device.unique_id):
             self.listeners.drop(device.id)
         if old != device:

@@ -79,3 +79,26 @@ def start_of_streak(
     last = last_of_run(slot)
     state[slot[last]] = since[last]
     return since
+
+
+def carried(values: NDArray[np.float64], slot: Slots, start: NDArray[Any]) -> NDArray[np.float64]:
+    """For each row the newest value up to it that isn't NaN; for rows before a device's first one what `start` says there."""
+    rows = np.arange(len(slot))
+    known = ~np.isnan(values)
+    place = np.maximum.accumulate(np.where(known | first_of_run(slot), rows, 0))
+    return np.where(known[place], values[place], start)
+
+
+def linear(keep: NDArray[np.float64], add: NDArray[np.float64], slot: Slots, start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each row keep * (the row before's result) + add; before a device's first row stands `start`. All rows at once: two
+    steps in a row are one step of the same kind, so that spans are doubled until they reach back to where keep is 0."""
+    keep, add = keep.copy(), add.copy()
+    first = first_of_run(slot)
+    add[first] = np.where(keep[first] == 0, add[first], keep[first] * start[first] + add[first])
+    keep[first] = 0
+    span = 1
+    while span < len(keep) and keep.any():
+        add[span:] = np.where(keep[span:] == 0, add[span:], keep[span:] * add[:-span] + add[span:])  # 0 * NaN is not 0
+        keep[span:] *= keep[:-span].copy()
+        span *= 2
+    return add

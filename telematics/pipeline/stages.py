@@ -1,6 +1,6 @@
 """The stages: reports of many devices and their state in, rows to be stored and events out. Pure, but for the state.
 
-sane? → seen before? → order → jumps → distance → motion · ignition · overspeed · alarm → newest
+sane? → seen before? → order → jumps → distance → conditions · motion · ignition · overspeed · alarm → newest
 
 Reports that are not newer than the device's newest are late: they are stored (once), the store puts their distances right, and
 they change nothing that is known now; of their events only alarms are raised, marked as late, since an alarm stays true. Two
@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from protocols import Columns, alarm_names
 from protocols.columns import NUMBERS
-from telematics.config import MotionSettings, SanitySettings
+from telematics.config import ConditionSettings, MotionSettings, SanitySettings
 from telematics.geo import distance_m
+from telematics.pipeline.conditions import Conditions, Motion
 from telematics.pipeline.jumps import find_jumps
 from telematics.pipeline.runs import Mask, Slots, before, first_of_run, last_of_run, rises, settle, start_of_streak
 from telematics.pipeline.state import FIX, TELEMETRY, State, instant
@@ -72,9 +73,10 @@ class Outcome:
 
 
 class Stages:
-    def __init__(self, sanity: SanitySettings, motion: MotionSettings) -> None:
+    def __init__(self, sanity: SanitySettings, motion: MotionSettings, conditions: ConditionSettings | None = None) -> None:
         self._sanity = sanity
         self._motion = motion
+        self.conditions = Conditions(conditions or ConditionSettings(), motion)
         self._not_before = np.datetime64(sanity.not_before.astimezone(UTC).replace(tzinfo=None), "ms")
         self._future = np.timedelta64(int(sanity.future_s * 1000), "ms")
 
@@ -115,17 +117,18 @@ class Stages:
         current = ~rows.late
         good = current & columns.valid & ~np.isnan(columns.latitude) & ~rows.outlier
         events = _alarms(rows, slot, state)
-        events += _ignition(rows, slot, np.flatnonzero(current), state)
         fixes = leading[~rows.outlier[leading]]
+        news = current.copy()
+        news[fixes] = True
         speed = _travel(rows, slot, fixes, state)
         moved = fixes[~np.isnan(speed)]
         speed = speed[~np.isnan(speed)]
+        events += self.conditions.raised(rows, slot, Motion(np.flatnonzero(news), moved, speed), state)
+        events += _ignition(rows, slot, np.flatnonzero(current), state)
         events += self._moving(rows, slot[moved], moved, speed, state)
         events += self._overspeed(rows, slot[moved], moved, speed, state)
         _take_place(rows, slot, fixes, state)
         _newest(rows, slot, protocol, np.flatnonzero(current), good, state)
-        news = current.copy()
-        news[fixes] = True
         return Outcome(rows=rows, slot=slot, events=events, good=good, news=news)
 
     def _leading(self, rows: Rows, slot: Slots, state: State) -> NDArray[np.intp]:

@@ -54,12 +54,21 @@ FIELDS: tuple[tuple[str, str, Any], ...] = (  # name, dtype, what a device start
     ("jump_latitude", "f8", np.nan),  # the last of them
     ("jump_longitude", "f8", np.nan),
     ("jump_time", "M8[ms]", "NaT"),
+    ("idle_since", "M8[ms]", "NaT"),  # since when it has stood with the ignition on
+    ("idling", "i2", 0),  # 0 on the way, 1 stands, 2 idling was told
+    ("fuel_reference_l", "f4", np.nan),  # what a new level is compared with
+    ("fuel_checked", "M8[ms]", "NaT"),  # of the last reading that was looked at
+    ("fuel_checked_l", "f4", np.nan),  # that reading, if it stood then
+    ("power_lost", "i2", 0),  # 0 not known, 1 there, 2 lost
+    ("battery_low", "i2", 0),  # 0 not known, 1 well, 2 low
+    ("inactive", "i2", 0),  # 1: its silence was told
 )
 FIX = ("latitude", "longitude", "altitude_m", "speed_kmh", "course_deg", "accuracy_m")
 TELEMETRY = (
     "satellites", "ignition", "motion", "power_v", "battery_v", "battery_percent", "odometer_m", "engine_hours_s", "fuel_l",
     "gsm",
 )  # fmt: skip
+THRESHOLDS = ("idle_s", "fuel_drop_l", "fuel_increase_l", "power_lost_v", "battery_low_percent", "inactive_s")
 
 
 class Latest(msgspec.Struct, frozen=True):
@@ -103,6 +112,7 @@ class State:
         self.device_id = np.zeros(0, "i4")
         self.total_m = np.zeros(0, "f8")  # the sum of device_days and what is not yet in it
         self.speed_limit_kmh = np.zeros(0, "f4")  # from the registry, not part of the snapshot
+        self.thresholds = {name: np.zeros(0, "f4") for name in THRESHOLDS}  # the same; NaN: as in the settings
         self.attributes: list[bytes | None] = []
         self.dirty = np.zeros(0, "?")  # changed since the last snapshot
         self.grow(capacity)
@@ -117,6 +127,7 @@ class State:
         self.device_id = _longer(self.device_id, capacity, 0)
         self.total_m = _longer(self.total_m, capacity, 0.0)
         self.speed_limit_kmh = _longer(self.speed_limit_kmh, capacity, np.nan)
+        self.thresholds = {name: _longer(values, capacity, np.nan) for name, values in self.thresholds.items()}
         self.dirty = _longer(self.dirty, capacity, False)
         self.attributes += [None] * (capacity - self.capacity)
         self.capacity = capacity

@@ -62,7 +62,7 @@ class Worker:
         self._devices = devices
         self._state = state
         self._bus = bus
-        self.stages = Stages(settings.sanity, settings.motion)
+        self.stages = Stages(settings.sanity, settings.motion, settings.conditions)
         self.days = Days()
         self.saver = Saver(database, state, self.days, every_s=settings.snapshot_s)
         self.metrics = PipelineMetrics()
@@ -238,7 +238,7 @@ class Worker:
 
     def _statuses(self, heard: set[int]) -> tuple[list[Event], list[int]]:
         """Who came online with what was just heard, and, once a second, who has been silent for too long."""
-        state, changes = self._state, list[tuple[str, int]]()
+        state, changes, inactive = self._state, list[tuple[str, int]](), list[Event]()
         now = np.datetime64(int(time.time() * 1000), "ms")
         slots = np.fromiter(heard, "i4", len(heard))
         slots = slots[state.device_id[slots] != 0]  # 0: removed meanwhile
@@ -252,8 +252,17 @@ class Worker:
                 state["status"][slot] = OFFLINE
                 state.dirty[slot] = True
                 changes.append(("deviceOffline", slot))
+            inactive = self._inactive(now)
         told = [(name, int(state.device_id[slot])) for name, slot in changes]
-        return [Event(device_id, instant(now), name) for name, device_id in told], [device_id for _, device_id in told]
+        statuses = [Event(device_id, instant(now), name) for name, device_id in told]
+        return statuses + inactive, [device_id for _, device_id in told]
+
+    def _inactive(self, now: np.datetime64) -> list[Event]:
+        """Of those that were not heard for as long as their owners want to be told of; a disabled device is silent on purpose."""
+        conditions, state = self.stages.conditions, self._state
+        gone = conditions.silent(state, now, self._listening_since)
+        devices = ((slot, self._devices.get(int(state.device_id[slot]))) for slot in gone)
+        return [conditions.inactive(slot, state) for slot, device in devices if device is not None and not device.disabled]
 
     def _silent(self, now: np.datetime64) -> NDArray[np.intp]:
         """Slots of those that have said nothing for too long, though we listened."""

@@ -63,6 +63,14 @@ COLUMNS: tuple[tuple[str, Kind], ...] = (  # of device_state, as in its migratio
     ("jump_latitude", "float8"),
     ("jump_longitude", "float8"),
     ("jump_time", "timestamptz"),
+    ("idle_since", "timestamptz"),
+    ("idling", "int2"),
+    ("fuel_reference_l", "float4"),
+    ("fuel_checked", "timestamptz"),
+    ("fuel_checked_l", "float4"),
+    ("power_lost", "int2"),
+    ("battery_low", "int2"),
+    ("inactive", "int2"),
     ("attributes", "jsonb"),
 )
 NAMES = ", ".join(name for name, _ in COLUMNS)

@@ -42,7 +42,7 @@ def metres(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 @dataclass
 class Device:
-    """Start 8 km/h, stop below 4 km/h for 120 s, limit 60 km/h with 3 km/h of tolerance."""
+    """Start 8 km/h, stop below 4 km/h for 120 s, limit 60 km/h with 3 km/h of tolerance, idling after 300 s."""
 
     newest: float | None = None
     clock: float | None = None
@@ -55,6 +55,9 @@ class Device:
     slow_since: float | None = None
     over: bool = False
     alarm: str | None = None
+    stands: bool = False
+    idle_since: float | None = None
+    idling: bool = False
     events: list[tuple[float, str, str]] = field(default_factory=list)
 
     def report(self, report: Report) -> None:
@@ -64,6 +67,7 @@ class Device:
                 self.events.append((report.time, "alarm", report.alarm))
             if report.good and (self.place_time is None or report.time > self.place_time):
                 self.fix(report, counted=False)
+                self.idle(report.time)
             return
         if report.alarm and not (report.alarm == self.alarm and self.newest is not None and report.time - self.newest <= 600):
             self.events.append((report.time, "alarm", report.alarm))
@@ -77,6 +81,16 @@ class Device:
             self.ignition = report.ignition
         if report.good:
             self.fix(report, counted=True)
+        self.idle(report.time)
+
+    def idle(self, time: float) -> None:
+        if not (self.stands and self.ignition):
+            self.idle_since, self.idling = None, False
+            return
+        self.idle_since = time if self.idle_since is None else self.idle_since
+        if time - self.idle_since >= 300 and not self.idling:
+            self.idling = True
+            self.events.append((self.idle_since + 300, "deviceIdle", ""))
 
     def fix(self, report: Report, *, counted: bool) -> None:
         assert report.latitude is not None
@@ -90,6 +104,10 @@ class Device:
         self.place, self.place_time = here, report.time
         if speed is None:
             return
+        if speed < 4:
+            self.stands = True
+        if speed >= 8 or (counted and way > 300):
+            self.stands = False
         if speed >= 4:
             self.slow_since = None
         elif self.slow_since is None:

@@ -117,6 +117,8 @@ ALTER TABLE device_state
     ADD COLUMN idle_since timestamptz,
     ADD COLUMN idling smallint,
     ADD COLUMN fuel_reference_l real,
+    ADD COLUMN fuel_checked timestamptz,
+    ADD COLUMN fuel_checked_l real,
     ADD COLUMN power_lost smallint,
     ADD COLUMN battery_low smallint,
     ADD COLUMN inactive smallint;
