@@ -14,6 +14,8 @@ import structlog
 
 from dashboards import shapes, sql
 from dashboards.identity import Viewer
+from dashboards.notices import ANY_ALERT, AlertRow, from_alert, with_toast
+from telematics.live import AlertNews
 from telematics.store.records import Event
 
 if TYPE_CHECKING:
@@ -93,6 +95,19 @@ class Live:
         await self._learn_ids([event for event in events if _key(event) not in self._event_ids])
         return [self._encoder.encode(shapes.from_event(event, self._event_ids.get(_key(event), 0))) for event in events]
 
+    async def alerts(self, viewer: Viewer, news: Iterable[AlertNews], language: str) -> list[bytes]:
+        """Alerts as JSON, oldest first; none when the database can't be asked just now: the feed has them."""
+        toasts: dict[int, bool] = {}
+        for one in news:  # somebody may have acknowledged it within the same second
+            toasts[one.id] = toasts.get(one.id, False) or _is_for(viewer, one)
+        try:
+            which = {**ANY_ALERT, "ids": list(toasts), "limit": len(toasts), **viewer.scope}
+            rows = await sql.rows(self.server.database, "alerts", AlertRow, **which)
+        except sql.UNREACHABLE as error:
+            log.warning("alerts are not shown live", reason=str(error))
+            return []
+        return [self._encoder.encode(with_toast(from_alert(row, language), toasts[row.id])) for row in reversed(rows)]
+
     def _encoded(self, device_ids: Sequence[int]) -> list[bytes]:
         """Those that have come since they were encoded last are encoded again."""
         newest = {device_id: status.position_id for device_id, status in self.server.statuses(device_ids).items()}
@@ -128,6 +143,11 @@ class Live:
 
 def _key(event: Event) -> Key:
     return event.device_id, event.time, event.type, event.subject
+
+
+def _is_for(viewer: Viewer, news: AlertNews) -> bool:
+    """Everybody of the account is not the provider's administrators, who see all accounts' alerts."""
+    return viewer.account_id == news.account_id if news.toast is None else viewer.user_id in news.toast
 
 
 def batched(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

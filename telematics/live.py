@@ -16,6 +16,16 @@ from telematics.devices import Devices
 from telematics.store.records import Event
 
 EVENTS_KEPT = 1_000  # per viewer; more than anybody reads in the second between two sends
+ALERTS_KEPT = 500  # likewise; the feed has them all
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNews:
+    """An alert was made, or what people say of it changed."""
+
+    id: int
+    account_id: int
+    toast: frozenset[int] | None = frozenset()  # the users who are to be shown it at once; None: everybody of the account
 
 
 @dataclass(slots=True)
@@ -25,9 +35,10 @@ class News:
     positions: set[int] = field(default_factory=set)
     devices: set[int] = field(default_factory=set)  # status changed: online, offline, added, edited, removed
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    alerts: deque[AlertNews] = field(default_factory=lambda: deque(maxlen=ALERTS_KEPT))
 
     def __bool__(self) -> bool:
-        return bool(self.positions or self.devices or self.events)
+        return bool(self.positions or self.devices or self.events or self.alerts)
 
 
 class Feed:
@@ -39,12 +50,19 @@ class Feed:
         self._news = News()
         self._wake = asyncio.Event()
 
-    def offer(self, positions: Iterable[int] = (), devices: Iterable[int] = (), events: Iterable[Event] = ()) -> None:
+    def offer(
+        self,
+        positions: Iterable[int] = (),
+        devices: Iterable[int] = (),
+        events: Iterable[Event] = (),
+        alerts: Iterable[AlertNews] = (),
+    ) -> None:
         """Never waits: a map wants the newest position, not each one."""
         news, sees = self._news, self.sees
         news.positions.update(filter(sees, positions))
         news.devices.update(filter(sees, devices))
         news.events.extend(event for event in events if sees(event.device_id))
+        news.alerts.extend(alert for alert in alerts if self.account_id in (None, alert.account_id))
         if news:
             self._wake.set()
 
@@ -71,7 +89,8 @@ class Bus:
         """A feed of the devices that `sees` allows, for as long as the block lasts. `sees` is asked at each change, so that a
         device that is added or taken away is seen or unseen at once.
 
-        `account_id`: only this account's positions can matter. It spares asking `sees` of all others, 100,000 times a second.
+        `account_id`: only this account's positions and alerts can matter. It spares asking `sees` of all others, 100,000 times a
+        second.
         """
         feed = Feed(sees, account_id)
         self._feeds.add(feed)
@@ -80,14 +99,20 @@ class Bus:
         finally:
             self._feeds.discard(feed)
 
-    def publish(self, positions: Sequence[int] = (), devices: Sequence[int] = (), events: Sequence[Event] = ()) -> None:
+    def publish(
+        self,
+        positions: Sequence[int] = (),
+        devices: Sequence[int] = (),
+        events: Sequence[Event] = (),
+        alerts: Sequence[AlertNews] = (),
+    ) -> None:
         if not self._feeds:
             return
         by_account = self._by_account(positions)
         for feed in self._feeds:
             moved = positions if feed.account_id is None else by_account.get(feed.account_id, ())
-            if moved or devices or events:
-                feed.offer(moved, devices, events)
+            if moved or devices or events or alerts:
+                feed.offer(moved, devices, events, alerts)
 
     def _by_account(self, device_ids: Sequence[int]) -> dict[int, list[int]]:
         by_account = defaultdict[int, list[int]](list)

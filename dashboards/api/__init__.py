@@ -1,8 +1,40 @@
 """The JSON API, a router per file, shaped like Traccar's where Traccar has the thing. `ROUTERS` is the door."""
 
-from dashboards.api import absent, accounts, devices, events, health, positions, reports, server, session, socket, trackers, users
+from dashboards.api import (
+    absent,
+    accounts,
+    alerts,
+    deliveries,
+    devices,
+    events,
+    health,
+    notifications,
+    positions,
+    reports,
+    server,
+    session,
+    socket,
+    trackers,
+    users,
+)
 
 ROUTERS = tuple(
     module.router
-    for module in (absent, accounts, devices, events, health, positions, reports, server, session, socket, trackers, users)
+    for module in (
+        absent,
+        accounts,
+        alerts,
+        deliveries,
+        devices,
+        events,
+        health,
+        notifications,
+        positions,
+        reports,
+        server,
+        session,
+        socket,
+        trackers,
+        users,
+    )
 )

@@ -20,7 +20,6 @@ router = APIRouter(tags=["Absent"])
 @router.get("/api/geofences", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/groups", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/maintenance", responses=answers.shaped(list[dict[str, Any]]))
-@router.get("/api/notifications", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/orders", responses=answers.shaped(list[dict[str, Any]]))
 async def none(_: auth.User) -> Response:
     """An empty list."""

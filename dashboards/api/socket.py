@@ -1,8 +1,9 @@
 """The live socket: first everything the viewer may see, then what changes, at most once a second.
 
 A viewer costs a set of numbers on the bus, not a queue: while a slow one takes its time, newer positions replace older ones.
-Messages are Traccar's: {"devices": […], "positions": […], "events": […]}, any of them; {} says that the line is alive. Ours is
-{"removed": [id, …]}: devices that are gone, or another's now.
+Messages are Traccar's: {"devices": […], "positions": […], "events": […]}, any of them; {} says that the line is alive. Ours are
+{"removed": [id, …]}: devices that are gone, or another's now, and {"alerts": […]}: new ones and those that somebody acknowledged
+or commented, each with `toast`, whether a rule names this viewer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from dashboards import security, sql
 from dashboards.identity import Signed
 from dashboards.live import batched, joined
+from dashboards.notices import language_of
 from dashboards.problems import Problem
 from dashboards.state import State, of
 from telematics.live import Feed, News
@@ -57,7 +59,7 @@ async def _refuse(socket: WebSocket, problem: Problem) -> None:
 async def _serve(socket: WebSocket, shared: State, signed: Signed, ended: asyncio.Event) -> None:
     """Until the viewer goes away or what vouches for the viewer ends."""
     await socket.accept()
-    view = View(socket, shared, signed)
+    view = View(socket, shared, signed, language_of(socket, signed.viewer))
     tasks = [
         asyncio.create_task(view.tell(), name="live socket"),
         asyncio.create_task(_until_gone(socket)),
@@ -114,6 +116,7 @@ class View:
     socket: WebSocket
     shared: State
     signed: Signed
+    language: str
     shown: set[int] = field(default_factory=set)
 
     async def tell(self) -> None:
@@ -166,6 +169,8 @@ class View:
             await self._send({"devices": devices, "positions": await live.positions(moved[some])})
         if events:
             await self._send({"events": await live.events(events)})
+        if news.alerts:
+            await self._send({"alerts": await live.alerts(viewer, news.alerts, self.language)})
 
     async def _send(self, lists: Mapping[str, Sequence[bytes]], *, also_empty: bool = False) -> None:
         parts = [b'"%b":%b' % (name.encode(), joined(items)) for name, items in lists.items() if items or also_empty]
