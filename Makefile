@@ -19,7 +19,7 @@ serve: $(BIN)/.installed ## Start the server for real, with telematics.toml and 
 	@exec $(BIN)/telematics serve
 
 test: $(BIN)/.developer ## Run the tests, on an embedded PostgreSQL or the one in TELEMATICS_TEST_DATABASE_URL
-	$(BIN)/pytest -q -m "$(MARKS)"
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(MARKS)"
 
 check: lint test ## Formatting, lint, types, import contracts and tests
 
