@@ -34,6 +34,7 @@ from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
 from dashboards.problems import Problem, answer
 from dashboards.state import of
+from dashboards.group_paths import group_choices
 from telematics.server import Server
 
 log = structlog.get_logger(__name__)
@@ -172,6 +173,7 @@ class Device:
     contact: str | None = None
     category: str | None = None
     disabled: bool = False
+    group_id: int | None = None
     attributes: dict[str, Any] = msgspec.UNSET  # type: ignore[assignment]
 
 
@@ -211,6 +213,7 @@ class Pages:
         add("/", self.live)
         add("/login", self.login)
         add("/history", self.history)
+        add("/zones", self.zones)
         add("/trackers", self.trackers)
         add("/trackers/new", self.new_tracker)
         add("/trackers/{device_id}/edit", self.edit_tracker)
@@ -239,6 +242,13 @@ class Pages:
         shown = found and {"id": found.id, "name": found.name}
         data = {"map": self._map(), "device": shown}
         return self.page(request, viewer, "history.html", entry="history", here="history", data=data, device=shown)
+
+    async def zones(self, request: Request, viewer: Guest) -> Response:
+        if viewer is None:
+            return to_login(request)
+        accounts = await self._accounts(viewer)
+        data = {"map": self._map()}
+        return self.page(request, viewer, "zones.html", entry="zones", here="zones", data=data, accounts=accounts)
 
     async def trackers(
         self,
@@ -357,10 +367,14 @@ class Pages:
         return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"})
 
     async def _form(self, request: Request, viewer: Viewer, device: Device, protocol: str) -> Response:
-        accounts: list[AccountName] = []
-        if viewer.administrator:
-            accounts = await sql.rows(self.server.database, "page_accounts", AccountName)
-        return self.page(request, viewer, "parts/tracker_form.html", device=device, protocol=protocol, accounts=accounts)
+        accounts = await self._accounts(viewer)
+        groups = await group_choices(self.server.database, viewer)
+        form = "parts/tracker_form.html"
+        return self.page(request, viewer, form, device=device, protocol=protocol, accounts=accounts, groups=groups)
+
+    async def _accounts(self, viewer: Viewer) -> list[AccountName]:
+        """For administrators, who choose whose a thing is."""
+        return await sql.rows(self.server.database, "page_accounts", AccountName) if viewer.administrator else []
 
     async def _device(self, viewer: Viewer, device_id: int) -> Device:
         found = await sql.row(

@@ -15,6 +15,7 @@ export default defineConfig({
       input: {
         live: "src/live.ts",
         history: "src/history.ts",
+        zones: "src/zones.ts",
         trackers: "src/trackers.ts",
         plain: "src/plain.ts",
       },

@@ -14,6 +14,8 @@ export interface Device {
   model?: string | null;
   contact?: string | null;
   category?: string | null;
+  groupId?: number;
+  accountId?: number;
   attributes: Record<string, unknown>;
 }
 
@@ -59,6 +61,27 @@ export interface FleetEvent {
   deviceId: number;
   positionId: number | null;
   attributes: Record<string, unknown>;
+}
+
+/** An event that a rule asked for. */
+export interface Alert {
+  id: number;
+  deviceId: number;
+  deviceName: string;
+  time: string;
+  type: string;
+  subject: string;
+  geofenceId: number | null;
+  geofenceName: string | null;
+  late: boolean;
+  urgent: boolean;
+  createdAt: string;
+  acknowledgedAt: string | null;
+  acknowledgedBy: string | null;
+  comments: number;
+  text: string;
+  /** Of the live socket: whether a rule names this viewer. */
+  toast?: boolean;
 }
 
 export interface Stop {
@@ -205,6 +228,12 @@ export async function send<T>(method: "POST" | "PUT" | "DELETE", path: string, b
   const response = await ask(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
   const text = await response.text();
   return text && response.headers.get("Content-Type")?.includes("json") ? (JSON.parse(text) as T) : null;
+}
+
+/** POST with a file as the body, as it is. */
+export async function sendFile<T>(path: string, file: Blob): Promise<T> {
+  const headers = { ...json, "Content-Type": file.type || "application/octet-stream" };
+  return (await (await ask(path, { method: "POST", headers, body: file })).json()) as T;
 }
 
 export async function sendForm(path: string, fields: Record<string, string>): Promise<string> {
