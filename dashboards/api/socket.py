@@ -4,6 +4,7 @@ A viewer costs a set of numbers on the bus, not a queue: while a slow one takes 
 Messages are Traccar's: {"devices": […], "positions": […], "events": […]}, any of them; {} says that the line is alive. Ours are
 {"removed": [id, …]}: devices that are gone, or another's now, and {"alerts": […]}: new ones and those that somebody acknowledged
 or commented, each with `toast`, whether a rule names this viewer.
+`/api/socket?only=alerts` brings nothing but those: for pages without a map.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ POLICY_VIOLATION = 1008
 
 
 @router.websocket("/api/socket")
-async def live(socket: WebSocket, token: str | None = None) -> None:
+async def live(socket: WebSocket, token: str | None = None, only: str | None = None) -> None:
     shared = of(socket)
     try:
         signed = await shared.auth.signed_in(socket, token)
@@ -45,7 +46,7 @@ async def live(socket: WebSocket, token: str | None = None) -> None:
             await socket.close(POLICY_VIOLATION)  # before it is accepted: the browser gets a 403
             return
         with shared.auth.watch(signed) as ended:
-            await _serve(socket, shared, signed, ended)
+            await _serve(socket, shared, signed, ended, only_alerts=only == "alerts")
     except Problem as problem:
         await _refuse(socket, problem)
 
@@ -56,10 +57,10 @@ async def _refuse(socket: WebSocket, problem: Problem) -> None:
         await socket.close(POLICY_VIOLATION, problem.title)
 
 
-async def _serve(socket: WebSocket, shared: State, signed: Signed, ended: asyncio.Event) -> None:
+async def _serve(socket: WebSocket, shared: State, signed: Signed, ended: asyncio.Event, *, only_alerts: bool) -> None:
     """Until the viewer goes away or what vouches for the viewer ends."""
     await socket.accept()
-    view = View(socket, shared, signed, language_of(socket, signed.viewer))
+    view = View(socket, shared, signed, language_of(socket, signed.viewer), only_alerts)
     tasks = [
         asyncio.create_task(view.tell(), name="live socket"),
         asyncio.create_task(_until_gone(socket)),
@@ -117,13 +118,16 @@ class View:
     shared: State
     signed: Signed
     language: str
+    only_alerts: bool = False
     shown: set[int] = field(default_factory=set)
 
     async def tell(self) -> None:
         viewer = self.signed.viewer
-        sees = bool if viewer.administrator else self._sees  # asked for each report: an administrator's costs nothing
+        # Asked for each report: an administrator's costs nothing
+        sees = _nothing if self.only_alerts else bool if viewer.administrator else self._sees
         with self.shared.server.bus.subscribe(sees, None if viewer.administrator else viewer.account_id) as feed:
-            await self._first()
+            if not self.only_alerts:
+                await self._first()
             while True:
                 news = await self._news(feed)
                 if not news:
@@ -179,3 +183,7 @@ class View:
 
     async def _send_text(self, message: bytes) -> None:
         await self.socket.send_text(message.decode())
+
+
+def _nothing(_: int) -> bool:
+    return False
