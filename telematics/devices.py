@@ -29,6 +29,7 @@ class Devices:
         self._by_id: dict[int, Device] = {}
         self._by_unique_id: dict[str, Device] = {}
         self._slots: dict[int, int] = {}
+        self.version = 0  # rises with every change
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -53,12 +54,14 @@ class Devices:
         """Add or replace."""
         for device in devices:
             self.remove(device.id)
+            self.version += 1
             device = msgspec.structs.replace(device, slot=self._slots.setdefault(device.id, len(self._slots)))
             self._by_id[device.id] = device
             self._by_unique_id[device.unique_id] = device
 
     def remove(self, device_id: int) -> None:
         device = self._by_id.pop(device_id, None)
+        self.version += device is not None
         if device is not None and self._by_unique_id.get(device.unique_id) is device:
             del self._by_unique_id[device.unique_id]
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols import Columns
+from telematics.hours import ALWAYS, Hours
 
 
 @dataclass(slots=True)
@@ -85,6 +86,53 @@ class UnknownTracker(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
+class Proximity(msgspec.Struct, frozen=True):
+    """Whose nearness to whom, or to a place, is told."""
+
+    id: int
+    account_id: int
+    name: str
+    device_id: int | None  # who: a vehicle …
+    group_id: int | None  # … or any of a group
+    to_device_id: int | None  # to whom: a vehicle, …
+    to_group_id: int | None  # … any of a group …
+    to_latitude: float | None  # … or a place
+    to_longitude: float | None
+    enter_m: float
+    exit_m: float
+    minutes: float | None
+    min_s: float
+    partner_age_s: float
+    cooldown_s: float
+    hours: Hours = ALWAYS
+
+    @property
+    def whom(self) -> tuple[object, ...]:
+        """What decides which pairs are near: when it changes, what was known of them is worth nothing."""
+        who = (self.account_id, self.device_id, self.group_id, self.to_device_id, self.to_group_id)
+        return (*who, self.to_latitude, self.to_longitude, self.enter_m, self.exit_m, self.minutes)
+
+
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """A vehicle and its partner (0: a place), near each other or not. Vehicle 0: the proximity was looked at."""
+
+    proximity_id: int
+    device_id: int
+    partner_id: int
+    near: bool | None  # None: forgotten
+    since: datetime
+
+
+class PairNews(msgspec.Struct, frozen=True):
+    """What has changed of pairs: first, proximities all of whose pairs are forgotten."""
+
+    forgotten: list[int] = []
+    pairs: list[Pair] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.forgotten or self.pairs)
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction stores."""
@@ -92,6 +140,7 @@ class Batch:
     rows: Rows
     events: list[Event] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    pairs: PairNews | None = None
 
 
 @dataclass(frozen=True, slots=True)

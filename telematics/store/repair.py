@@ -76,7 +76,7 @@ def repair(batch: Batch, *, strip: bool = False) -> Repaired:
                 letters.append(set_aside(rows, place, reason=f"attributes can't be stored: {error}"))
         attributes.append(cleaned)
     rows.columns.attributes = attributes
-    return Repaired(Batch(rows=rows, events=batch.events, dead_letters=letters), places)
+    return Repaired(replace(batch, rows=rows, dead_letters=letters), places)
 
 
 def set_aside(rows: Rows, place: int, reason: str) -> DeadLetter:

@@ -38,6 +38,7 @@ from telematics.store.copy import copy_in
 from telematics.store.database import Database
 from telematics.store.dead_letters import add_dead_letters
 from telematics.store.errors import StoreBusy, StoreRefused, translate
+from telematics.store.proximities import save_pairs
 from telematics.store.records import Batch, Committed, Event, Rows
 from telematics.store.repair import Repaired, clean_json, clean_text, repair
 from telematics.store.sql import query
@@ -253,6 +254,8 @@ class Writer:
         committed = await self._positions(connection, given.rows, careful)
         if given.events:
             committed = replace(committed, event_ids=await add_events(connection, given.events))
+        if given.pairs:
+            await save_pairs(connection, given.pairs)
         if given.dead_letters:
             await add_dead_letters(connection, given.dead_letters, keep=self._settings.limits.dead_letters)
         committed = repaired.in_places_of_original(committed)
