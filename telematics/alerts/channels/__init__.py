@@ -46,6 +46,7 @@ class Message:
     html: str | None = None
     picture: bytes | None = None  # PNG
     data: Mapping[str, Any] = field(default_factory=dict)  # the webhook's JSON
+    secret: str | None = None  # that the webhook is signed with; None: the secret of the delivery's rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,23 @@ class Channel(Protocol):
         """Raises NotSent. Ends within deadline_s, even when the gateway doesn't."""
         ...
 
+    async def close(self) -> None:
+        """Ends what it keeps open for the next message: a bound connection, a helper process."""
+
 
 def channels(settings: Settings, database: Database) -> dict[str, Channel]:
-    """All of them by name, also those that aren't configured."""
-    return {}
+    """All of them by name, also those that aren't configured. `close` ends what some keep open for the next message."""
+    from telematics.alerts.channels.helpers import Helpers
+    from telematics.alerts.channels.mail import Mail
+    from telematics.alerts.channels.messenger import Messenger
+    from telematics.alerts.channels.sms import Sms
+    from telematics.alerts.channels.webhook import Webhook
+
+    helpers = Helpers()
+    made: tuple[Channel, ...] = (
+        Mail(settings.mail),
+        Sms(settings.sms, helpers),
+        Messenger(settings, database, helpers),
+        Webhook(settings, database),
+    )
+    return {channel.name: channel for channel in made}
