@@ -1,0 +1,152 @@
+"""The alerts as the server runs them: rules, the outbox's worker, the sender, and test messages."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from telematics.alerts import wording
+from telematics.alerts.channels import Channel, Message, NotSent, Sent, channels
+from telematics.alerts.channels.gsm import count_parts
+from telematics.alerts.composing import Composer
+from telematics.alerts.matching import Person, Zone
+from telematics.alerts.meter import FreeOfCharge, Meter
+from telematics.alerts.metrics import AlertMetrics
+from telematics.alerts.outbox import Outbox
+from telematics.alerts.rules import Rules
+from telematics.alerts.sender import Sender, send
+from telematics.config import Settings
+from telematics.devices import Devices
+from telematics.live import AlertNews, Bus
+from telematics.store import alerts as store
+from telematics.store.changes import Changes
+from telematics.store.database import Database
+from telematics.zones.registry import Zones
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What became of a test message."""
+
+    channel: str
+    address: str
+    state: str  # sent, skipped or failed
+    reason: str | None = None
+
+
+class Alerts:
+    """`watch` before Changes are loaded, then `run` for the life of the server. `meter`, `composer.place` and `composer.picture`
+    may be set at any time by whoever starts it."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        devices: Devices,
+        zones: Zones,
+        bus: Bus,
+        ways: dict[str, Channel] | None = None,
+    ) -> None:
+        self.rules = Rules(database)
+        self.metrics = AlertMetrics()
+        self.meter: Meter = FreeOfCharge()
+        self.channels = channels(settings, database) if ways is None else ways
+        self._database = database
+        self._settings = settings
+        self._bus = bus
+        zone = zone_finder(zones)
+        self.composer = Composer(database, settings.public_url, zone)
+        self.sender = Sender(
+            database,
+            settings.alerts,
+            self.channels,
+            lambda: self.meter,
+            self.rules,
+            devices,
+            self.composer,
+            self.metrics,
+        )
+        self.outbox = Outbox(
+            database,
+            settings.alerts,
+            self.rules,
+            devices,
+            groups=lambda: zones.groups,
+            zone=zone,
+            told=self._told,
+            metrics=self.metrics,
+        )
+
+    def watch(self, changes: Changes) -> None:
+        self.rules.subscribe(changes)
+
+    def wake(self) -> None:
+        """Events were stored."""
+        self.outbox.wake()
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.outbox.run(), name="outbox")
+                tasks.create_task(self.sender.run(), name="deliveries")
+        finally:
+            for channel in self.channels.values():
+                await channel.close()
+
+    def _told(self, news: Sequence[AlertNews]) -> None:
+        self._bus.publish(alerts=news)
+        self.sender.wake()
+
+    async def test(self, person: Person, channel: str) -> list[Tested]:
+        """A test message to this person by that channel, at once. Nothing of it is stored."""
+        if channel == "web":
+            return [Tested("web", "", "sent")]
+        way = self.channels[channel]
+        nowhere = {"sms": "no phone number", "messenger": "no messenger"}
+        if way.configured is not None:
+            return [Tested(channel, "", "skipped", f"not configured: {way.configured}")]
+        addresses = await self._addresses(person, channel)
+        if not addresses:
+            return [Tested(channel, "", "skipped", nowhere.get(channel, "rule removed"))]
+        return [await self._tested(person, way, address) for address in addresses]
+
+    async def _tested(self, person: Person, way: Channel, address: str) -> Tested:
+        number = -secrets.randbelow(2**62) - 1  # no delivery's
+        words = wording.table(person.language)
+        said = words.phrases["test"]
+        message = Message(number, said, said, said, data={"type": "test", "language": words.language, "text": said})
+        if way.name == "sms":
+            refusal = await self.meter.reserve(person.account_id, number, count_parts(message.short))
+            if refusal is not None:
+                return Tested(way.name, address, "skipped", f"not paid for: {refusal}")
+        outcome = await send(way, address, message, self._settings.alerts.timeout_s)
+        if way.name == "sms":
+            if isinstance(outcome, Sent):
+                await self.meter.settle(number, outcome.parts or 1)
+            else:
+                await self.meter.give_back(number)
+        if isinstance(outcome, NotSent):
+            return Tested(way.name, address, "failed", f"gateway: {outcome.reason}")
+        return Tested(way.name, address, "sent")
+
+    async def _addresses(self, person: Person, channel: str) -> list[str]:
+        if channel == "messenger":
+            async with self._database.pool.connection() as connection:
+                found = await store.messengers_of(connection, [person.id])
+            return [str(number) for number in found.get(person.id, ())]
+        address = {"mail": person.email, "sms": person.phone}.get(channel)
+        return [address] if address else []
+
+
+def zone_finder(zones: Zones) -> Callable[[int], Zone | None]:
+    def zone(zone_id: int) -> Zone | None:
+        found = zones.get(zone_id)
+        return None if found is None else Zone(found.account_id, found.name, found.zone_group)
+
+    return zone

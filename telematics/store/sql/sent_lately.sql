@@ -1,0 +1,6 @@
+-- What was sent to an address lately, oldest first: by which rule, and for how many seconds it has been.
+-- Index of deliveries (channel, address, sent_at) WHERE state = 'sent'.
+SELECT rule_id, extract(epoch FROM now() - sent_at)::float8
+FROM deliveries
+WHERE state = 'sent' AND channel = %(channel)s AND address = %(address)s AND sent_at > now() - make_interval(secs => %(within_s)s)
+ORDER BY sent_at
