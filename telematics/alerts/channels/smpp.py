@@ -155,12 +155,12 @@ class Smpp:
     @asynccontextmanager
     async def _bounded(self, progress: _Progress, deadline_s: float) -> AsyncIterator[None]:
         """What goes wrong within, and what takes too long, as NotSent."""
-        began = asyncio.get_running_loop().time()
+        progress.asked_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(deadline_s):
                 yield
         except TimeoutError as error:
-            if self._session is not None and self._session.heard < began:  # nobody else's message is answered there, either
+            if self._session is not None and self._session.heard_s < progress.asked_s:  # it answers nobody any more
                 self._session.close()
             raise progress.not_sent(f"the SMS gateway didn't answer within {deadline_s:g} s") from error
         except Refused as error:
@@ -209,6 +209,7 @@ class _Progress:
     parts: int
     accepted: int = 0
     unanswered: bool = False  # a part was written, and not answered: the gateway may have it
+    asked_s: float = 0.0  # when something was asked last, by the loop's clock
 
     @property
     def so_far(self) -> str:
@@ -249,7 +250,7 @@ class Session:
         self._waiting: dict[int, tuple[int, asyncio.Future[tuple[int, bytes]]]] = {}
         self._sequence = 0
         self._loop = asyncio.get_running_loop()
-        self.heard = self._loop.time()
+        self.heard_s = self._loop.time()
         self._idle: asyncio.TimerHandle | None = None
         self._reading: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
@@ -282,7 +283,7 @@ class Session:
         """The gateway's id of it. Raises Refused or Broken."""
 
         def written() -> None:
-            progress.unanswered = True
+            progress.unanswered, progress.asked_s = True, self._loop.time()
 
         body = await self._request(
             "submit_sm",
@@ -338,7 +339,7 @@ class Session:
                 if not HEADER.size <= length <= LONGEST_PDU:
                     raise Broken(f"the gateway sent a PDU of {length} bytes")
                 body = await self._reader.readexactly(length - HEADER.size)
-                self.heard = self._loop.time()
+                self.heard_s = self._loop.time()
                 self._take(command, status, number, body)
         except asyncio.IncompleteReadError:
             pass
