@@ -268,6 +268,7 @@ class DeviceRow(msgspec.Struct, frozen=True):
     contact: str | None
     category: str | None
     disabled: bool
+    group_id: int | None
     attributes: Attributes
 
 
@@ -362,6 +363,7 @@ def from_device(row: DeviceRow, status: Status) -> DeviceOut:
         attributes=row.attributes,
         account_id=row.account_id,
         moving=status.moving,
+        group_id=row.group_id or 0,
     )
 
 

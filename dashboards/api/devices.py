@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from psycopg.types.json import Jsonb
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from dashboards import auth, sql
 from dashboards.api import answers
-from dashboards.api.parameters import Attributes, Body, DeviceId, Id, Ids, Name, Note, Paged
+from dashboards.api.parameters import LARGEST_ID, Attributes, Body, DeviceId, Id, Ids, Name, Note, Paged
 from dashboards.identity import Viewer
 from dashboards.live import joined
 from dashboards.problems import Problem, not_found
@@ -21,7 +21,7 @@ from dashboards.shapes import DeviceOut, DeviceRow, from_device
 from dashboards.state import Shared, State
 
 router = APIRouter(prefix="/api/devices", tags=["Devices"])
-FIELDS = ("name", "unique_id", "phone", "model", "contact", "category", "disabled", "attributes")
+FIELDS = ("name", "unique_id", "phone", "model", "contact", "category", "disabled", "group_id", "attributes")
 
 
 def _with_a_limit(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +44,7 @@ class DeviceChange(Body):
     contact: Note | None = None
     category: Note | None = None
     disabled: bool | None = None
+    group_id: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None  # 0: none
     attributes: DeviceAttributes | None = None
     account_id: Id | None = None
 
@@ -88,6 +89,8 @@ async def change_device(device_id: DeviceId, change: DeviceChange, viewer: auth.
     given = {name: getattr(change, name) for name in change.model_fields_set}
     new_account_id = _account_for(viewer, change.account_id) if change.account_id else row.account_id
     values = {name: given.get(name, getattr(row, name)) for name in FIELDS}
+    if new_account_id != row.account_id and values["group_id"] == row.group_id:
+        values["group_id"] = None  # the group stays with its account
     for name in ("name", "unique_id", "disabled", "attributes"):  # these can't be emptied
         values[name] = getattr(row, name) if values[name] is None else values[name]
     saved = await _stored(shared, viewer, "device_change", values, id=device_id, new_account_id=new_account_id, **viewer.scope)
@@ -145,7 +148,7 @@ def _account_for(viewer: Viewer, account_id: int | None) -> int:
 
 
 async def _stored(shared: State, viewer: Viewer, query: str, values: dict[str, Any], **more: Any) -> DeviceRow:
-    values = {**values, "attributes": Jsonb(values["attributes"])}
+    values = {**values, "group_id": values["group_id"] or None, "attributes": Jsonb(values["attributes"])}
     try:
         row = await sql.row(shared.server.database, query, DeviceRow, **values, **more)
     except UniqueViolation:
@@ -155,10 +158,10 @@ async def _stored(shared: State, viewer: Viewer, query: str, values: dict[str, A
             "Each uniqueId can be added once: check the number, or remove the device that has it. "
             "If it isn't one of yours, ask the administrator.",
         ) from None
-    except ForeignKeyViolation:
-        raise not_found("account") from None
+    except ForeignKeyViolation as error:  # an account, or a group that went away meanwhile
+        raise not_found("group" if "group" in (error.diag.constraint_name or "") else "account") from None
     if row is None:
-        raise not_found("device")
+        raise not_found("group" if values["group_id"] else "device")
     await _refresh(shared, row.id)
     return row
 

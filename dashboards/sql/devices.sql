@@ -1,6 +1,6 @@
 -- Devices that the viewer may see, by number; all, or those with one of these ids or unique ids.
 -- Lives on devices (account_id, id), the primary key or the unique index of unique_id.
-SELECT id, account_id, unique_id, name, phone, model, contact, category, disabled, attributes
+SELECT id, account_id, unique_id, name, phone, model, contact, category, disabled, group_id, attributes
 FROM devices
 WHERE (%(everything)s OR account_id = %(account_id)s)
   AND (%(ids)s::int[] IS NULL AND %(unique_ids)s::text[] IS NULL OR id = ANY(%(ids)s) OR unique_id = ANY(%(unique_ids)s))

@@ -22,7 +22,7 @@ async def test_a_device_lives(world: World) -> None:
             "contact": "Aigul",
             "category": "bus",
             "attributes": {"speedLimit": 90, "plate": "777 AAA 02"},
-            "groupId": 5,
+            "groupId": 0,
             "status": "online",
         }
         device = (await anna.post("/api/devices", json=new)).json()
