@@ -21,6 +21,7 @@ import prometheus_client
 import psycopg
 import structlog
 
+from telematics.alerts.service import Alerts
 from telematics.config import Settings
 from telematics.devices import Device, Devices, Groups
 from telematics.ingest.batch import Intake
@@ -83,6 +84,7 @@ class Server:
         self.database: Database
         self.changes: Changes
         self.zones: Zones
+        self.alerts: Alerts
         self.worker: Worker
         self.listeners: Listeners
         self.failed = asyncio.Event()  # a part has died: stop, and let whoever supervises start again
@@ -115,15 +117,19 @@ class Server:
         self.changes = Changes(self.database)
         self.zones = Zones(self.database)
         self.zones.watch(self.changes)
+        self.alerts = Alerts(self.database, self.settings, self.devices, self.zones, self.bus)
+        self.alerts.watch(self.changes)
         await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
         watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
         self.worker.watermark = watermark
         counts = IngestMetrics()
         self.listeners = Listeners(self.settings, self.intake, counts)
-        for collector in (self.worker.metrics, counts):
+        for collector in (self.worker.metrics, counts, self.alerts.metrics):
             prometheus_client.REGISTRY.register(collector)
             stack.callback(prometheus_client.REGISTRY.unregister, collector)
+        self.worker.told = self.alerts.wake
+        stack.push_async_callback(self.alerts.stop)
         stack.push_async_callback(self._stop)
         self._tasks = [
             asyncio.create_task(self.worker.run(), name="pipeline"),
@@ -134,6 +140,7 @@ class Server:
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)
+        self.alerts.start().add_done_callback(self._watch)
         await self.listeners.start()
 
     async def _stop(self) -> None:

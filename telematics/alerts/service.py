@@ -18,7 +18,7 @@ from telematics.alerts.meter import FreeOfCharge, Meter
 from telematics.alerts.metrics import AlertMetrics
 from telematics.alerts.outbox import Outbox
 from telematics.alerts.rules import Rules
-from telematics.alerts.sender import Sender, send
+from telematics.alerts.sender import STOP_S, Sender, send
 from telematics.config import Settings
 from telematics.devices import Devices
 from telematics.live import AlertNews, Bus
@@ -60,6 +60,7 @@ class Alerts:
         self._database = database
         self._settings = settings
         self._bus = bus
+        self._task: asyncio.Task[None] | None = None
         zone = zone_finder(zones)
         self.composer = Composer(database, settings.public_url, zone)
         self.sender = Sender(
@@ -89,6 +90,17 @@ class Alerts:
     def wake(self) -> None:
         """Events were stored."""
         self.outbox.wake()
+
+    def start(self) -> asyncio.Task[None]:
+        """The task that does it all; it ends by `stop` alone."""
+        self._task = asyncio.create_task(self.run(), name="alerts")
+        return self._task
+
+    async def stop(self) -> None:
+        """Messages under way have a few seconds to end; what is still waiting is sent after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=STOP_S + 2)
 
     async def run(self) -> None:
         try:

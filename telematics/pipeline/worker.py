@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -66,6 +66,7 @@ class Worker:
         self.days = Days()
         self.saver = Saver(database, state, self.days, every_s=settings.snapshot_s)
         self.metrics = PipelineMetrics()
+        self.told: Callable[[], None] = lambda: None  # called when events were stored
         self.trouble: str | None = None  # why the database takes nothing now
         self.last_commit = time.monotonic()
         self.watermark = 0  # id of the newest position in the state
@@ -191,6 +192,8 @@ class Worker:
         if len(self._bus):
             moved = np.unique(work.outcome.rows.device_id[work.outcome.news])
             self._bus.publish(positions=moved.tolist(), devices=work.changed, events=work.news)
+        if work.news:
+            self.told()
 
     def _settle(self, work: Work, committed: Committed) -> None:
         """What only the store could know: how late rows changed distances, which rows and events were there before."""

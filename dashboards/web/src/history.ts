@@ -13,6 +13,7 @@ import { BANDS, linesOf, makeTrack, momentAt, nearest, totals, type Track } from
 import { BaseMap } from "./map/base";
 import { drawVehicle } from "./map/sprites";
 import { readPalette } from "./map/vehicles";
+import { ZoneLayer, ZoneToggle } from "./map/zones";
 import { page } from "./page";
 import { startShell } from "./shell";
 import { onTheme, token } from "./theme";
@@ -36,6 +37,9 @@ class HistoryPage {
   private aborter = new AbortController();
 
   constructor() {
+    const toggle = need("#zones-toggle");
+    new ZoneToggle(new ZoneLayer(this.base), toggle); // below the way
+    this.base.addButton(toggle);
     this.base.onStyle((map) => {
       map.addSource("route", { type: "geojson", data: linesOf(this.track), tolerance: 0.3 });
       const layout = { "line-cap": "round", "line-join": "round" } as const;

@@ -11,11 +11,12 @@ import { emptyList, StateFilter, VehicleList } from "./list";
 import { BaseMap } from "./map/base";
 import { Trail } from "./map/trail";
 import { VehicleLayer } from "./map/vehicles";
+import { saveView, savedView } from "./map/view";
+import { ZoneLayer, ZoneToggle } from "./map/zones";
 import { page } from "./page";
 import { type Link, LiveSocket, type News } from "./socket";
 import { startShell } from "./shell";
-
-const VIEW_KEY = "map-view";
+import { GroupFilter } from "./zones/groups";
 
 class LivePage {
   private readonly fleet = new Fleet();
@@ -24,6 +25,7 @@ class LivePage {
   private readonly trail: Trail;
   private readonly list: VehicleList;
   private readonly filter: StateFilter;
+  private readonly group = new GroupFilter(need<HTMLSelectElement>("#group"), () => this.refresh());
   private readonly card: VehicleCard;
   private readonly drawer: EventDrawer;
   private readonly search = need<HTMLInputElement>("#search");
@@ -36,6 +38,7 @@ class LivePage {
 
   constructor() {
     this.base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" }, this.remembered);
+    const zones = new ZoneLayer(this.base); // below all that moves
     this.layer = new VehicleLayer(this.base.map, this.fleet);
     this.trail = new Trail(this.base);
     this.list = new VehicleList(need("#list"), (id) => this.choose(id, true));
@@ -43,6 +46,9 @@ class LivePage {
     this.card = new VehicleCard(need("#card"), { close: () => this.choose(null), follow: (on) => this.follow(on) });
     this.drawer = new EventDrawer(this.fleet, (id) => this.choose(id, true));
     this.listen();
+    const toggle = need("#zones-toggle");
+    new ZoneToggle(zones, toggle);
+    this.base.addButton(toggle);
   }
 
   async start(): Promise<void> {
@@ -59,6 +65,7 @@ class LivePage {
   /** The whole list: the socket tells what changes, not what was removed while it was away. */
   private async load(): Promise<void> {
     void this.drawer.load();
+    void this.group.load();
     try {
       const devices = await get<Device[]>("/api/devices");
       const there = new Set(devices.map(({ id }) => id));
@@ -140,8 +147,8 @@ class LivePage {
   }
 
   private refresh(): void {
-    const vehicles = choose(this.fleet.vehicles.values(), this.search.value, this.filter.chosen, this.order.value as Order);
-    const filtered = this.search.value.trim() !== "" || this.filter.chosen.size > 0;
+    const vehicles = choose(this.group.members(this.fleet.vehicles.values()), this.search.value, this.filter.chosen, this.order.value as Order);
+    const filtered = this.search.value.trim() !== "" || this.filter.chosen.size > 0 || this.group.chosen !== null;
     const ids = new Set(vehicles.map((one) => one.device.id));
     this.layer.filter(filtered ? (one) => ids.has(one.device.id) : () => true);
     this.filter.count(this.fleet.counts());
@@ -209,6 +216,7 @@ class LivePage {
   private clear(): void {
     this.search.value = "";
     this.filter.clear();
+    this.group.clear();
     this.refresh();
     this.search.focus();
   }
@@ -230,7 +238,7 @@ class LivePage {
 
   /** All vehicles in view. */
   private fit(duration = 600): void {
-    const places = choose(this.fleet.vehicles.values(), this.search.value, this.filter.chosen, "name").flatMap((one) => one.position ?? []);
+    const places = choose(this.group.members(this.fleet.vehicles.values()), this.search.value, this.filter.chosen, "name").flatMap((one) => one.position ?? []);
     if (places.length === 0) return;
     this.follow(false);
     const [west, east] = extremes(places.map((one) => one.longitude));
@@ -246,17 +254,5 @@ export function extremes(values: number[]): [number, number] {
   return [sorted[cut] ?? 0, sorted[sorted.length - 1 - cut] ?? 0];
 }
 
-function savedView(): { center: [number, number]; zoom: number } | undefined {
-  try {
-    return JSON.parse(sessionStorage.getItem(VIEW_KEY) ?? "null") ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function saveView(center: [number, number], zoom: number): void {
-  sessionStorage.setItem(VIEW_KEY, JSON.stringify({ center, zoom }));
-}
-
-startShell();
+startShell({ socket: false }); // the map's own brings the alerts, too
 void new LivePage().start();
