@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from telematics.hours import ALWAYS, Hours
@@ -22,10 +23,7 @@ log = structlog.get_logger(__name__)
 async def load_proximities(connection: AsyncConnection[Any], ids: Sequence[int] | None) -> list[Proximity]:
     """These proximities, or all (None), by number; without those that are gone or disabled."""
     rows = await connection.execute(query("proximities"), {"ids": None if ids is None else list(ids)})
-    return [
-        Proximity(*fields, _hours(fields[0], hours, calendar, time_zone))
-        for *fields, hours, calendar, time_zone in await rows.fetchall()
-    ]
+    return [replace(Proximity(*row[:-3]), hours=_hours(row[0], *row[-3:])) for row in await rows.fetchall()]
 
 
 def _hours(proximity_id: int, weekly: Any, calendar: str | None, time_zone: str) -> Hours:
