@@ -29,6 +29,7 @@ from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
 from telematics.live import Bus
 from telematics.pipeline.conditions import thresholds
+from telematics.pipeline.proximity import Proximities
 from telematics.pipeline.recovery import recover
 from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
@@ -83,6 +84,7 @@ class Server:
         self.intake = Intake(settings.limits, self.devices)
         self.database: Database
         self.changes: Changes
+        self.proximities: Proximities
         self.zones: Zones
         self.alerts: Alerts
         self.worker: Worker
@@ -117,15 +119,18 @@ class Server:
         self.changes = Changes(self.database)
         self.zones = Zones(self.database)
         self.zones.watch(self.changes)
+        self.proximities = Proximities(self.database, self.devices, lambda: self.groups, self.state)
+        self.proximities.watch(self.changes)
         self.alerts = Alerts(self.database, self.settings, self.devices, self.zones, self.bus)
         self.alerts.watch(self.changes)
         await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
         watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
         self.worker.watermark = watermark
+        await self.proximities.start()
         counts = IngestMetrics()
         self.listeners = Listeners(self.settings, self.intake, counts)
-        for collector in (self.worker.metrics, counts, self.alerts.metrics):
+        for collector in (self.worker.metrics, self.proximities, counts, self.alerts.metrics):
             prometheus_client.REGISTRY.register(collector)
             stack.callback(prometheus_client.REGISTRY.unregister, collector)
         self.worker.told = self.alerts.wake
@@ -135,6 +140,7 @@ class Server:
             asyncio.create_task(self.worker.run(), name="pipeline"),
             asyncio.create_task(self._follow_devices(), name="device changes"),
             asyncio.create_task(self.changes.run(), name="changes"),
+            asyncio.create_task(self.proximities.run(self.worker), name="proximities"),
             asyncio.create_task(self._save_unknown(), name="unknown trackers"),
             asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
         ]

@@ -29,7 +29,7 @@ from telematics.pipeline.stages import Outcome, Refused, Reports, Stages
 from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
-from telematics.store.records import Batch, Committed, Event, Rows
+from telematics.store.records import Batch, Committed, Event, PairNews, Rows
 from telematics.store.writer import Writer
 
 log = structlog.get_logger()
@@ -70,6 +70,7 @@ class Worker:
         self.trouble: str | None = None  # why the database takes nothing now
         self.last_commit = time.monotonic()
         self.watermark = 0  # id of the newest position in the state
+        self._beside: tuple[list[Event], PairNews] | None = None  # what goes with the next batch
         self._stopping = False
         self._asked: list[float] = []  # since when the database owes answers
         self._commit: asyncio.Task[None] | None = None
@@ -98,6 +99,15 @@ class Worker:
     def stop(self) -> None:
         """Take no more batches."""
         self._stopping = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether what was offered last was taken."""
+        return self._beside is None
+
+    def offer(self, events: list[Event], pairs: PairNews) -> None:
+        """What was found beside the batches; it is stored with the next one."""
+        self._beside = events, pairs
 
     @property
     def held_up(self) -> str | None:
@@ -137,9 +147,12 @@ class Worker:
             [reject_letter(reject) for reject in rejects] + taken.dead_letters + refusals(taken, entries, outcome.refused)
         )
         self.metrics.staged(entries, taken, outcome, len(dead_letters), time.perf_counter() - started)
-        if not (entries or events or dead_letters):
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            events += beside[0]
+        elif not (entries or events or dead_letters):
             return None
-        return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters), changed)
+        return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters, beside and beside[1]), changed)
 
     def _present(self, reports: Reports) -> Reports:
         """Without those of devices that were removed while their frames waited."""
@@ -173,7 +186,7 @@ class Worker:
     async def _store(self, work: Work) -> None:
         started, tries = time.monotonic(), 0
         batch = work.batch
-        while len(batch.rows) or batch.events or batch.dead_letters:
+        while len(batch.rows) or batch.events or batch.dead_letters or batch.pairs:
             try:
                 with self._asking():
                     committed = await self._writer.commit(batch)
