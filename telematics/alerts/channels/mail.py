@@ -27,7 +27,6 @@ from telematics.config import MailSettings
 
 ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]{1,64}@[^\s@<>()\[\],;:\\\"/\x00-\x20\x7f]{1,253}")
 START_INPUT = 354
-QUIT_S = 1.0  # to say goodbye; the mail is delivered by then
 Refusal = aiosmtplib.SMTPResponseException
 
 
@@ -85,7 +84,7 @@ class Mail:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._enter(client)
-                await client.quit(timeout=QUIT_S)
+                await client.quit()
         except Refusal as error:
             return self._refused(error).reason
         except TimeoutError:
@@ -123,6 +122,8 @@ class Mail:
     async def _converse(self, client: aiosmtplib.SMTP, recipient: str, mail: _Mail) -> Sent:
         await self._enter(client)
         wide = not recipient.isascii()
+        if wide and client.last_ehlo_response is None:
+            await client.ehlo()  # what it can do is known from its answer
         if wide and not client.supports_extension("smtputf8"):
             raise aiosmtplib.SMTPNotSupported("it takes no addresses with letters other than a to z")
         options, encoding = (["SMTPUTF8"], "utf-8") if wide else ([], "ascii")
@@ -137,7 +138,7 @@ class Mail:
         answer = await client.protocol.read_response(timeout=None)  # our own deadline stands around it
         if answer.code != aiosmtplib.SMTPStatus.completed:
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)
-        await _say_goodbye(client)
+        client.protocol.write(b"QUIT\r\n")  # without waiting for an answer: the mail is delivered, whatever goes wrong now
         return Sent(provider_id=said(answer.message))
 
     def _refused(self, error: aiosmtplib.SMTPException) -> NotSent:
@@ -167,14 +168,6 @@ class _Mail:
         return f"the mail server didn't answer {until}"
 
 
-async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
-    """The mail is accepted: nothing that goes wrong now may have it sent again."""
-    try:
-        await client.quit(timeout=QUIT_S)
-    except (aiosmtplib.SMTPException, OSError):
-        client.close()
-
-
 def ascii_address(address: str) -> str:
     """With the domain as the DNS writes it. Raises ValueError for what isn't an e-mail address."""
     if len(address) > 254 or not ADDRESS.fullmatch(address):
@@ -192,7 +185,8 @@ def build(settings: MailSettings, recipient: str, message: Message) -> EmailMess
     mail = EmailMessage(policy=WIDE_WIRE if not recipient.isascii() else WIRE)
     sender = ascii_address(settings.sender)
     mail["From"] = Address(display_name=said(settings.sender_name), addr_spec=sender)
-    mail["To"] = Address(addr_spec=recipient)
+    local, _, domain = recipient.rpartition("@")
+    mail["To"] = Address(username=local, domain=domain)  # addr_spec takes no letters beyond ASCII
     mail["Subject"] = said(message.subject) or "Telematics"
     mail["Date"] = format_datetime(localtime())
     mail["Message-ID"] = message_id(sender, recipient, message)
