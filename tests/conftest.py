@@ -1,4 +1,4 @@
-"""A real database for whoever asks for one: the embedded PostgreSQL, once per process of the tests, or TELEMATICS_TEST_DATABASE_URL (a
+"""A real database for whoever asks for one: the embedded PostgreSQL, one per process, or TELEMATICS_TEST_DATABASE_URL (a
 TimescaleDB, say).
 
 `database_url`      a fresh database of its own for each test, with schema; copied from a template in some 50 ms
