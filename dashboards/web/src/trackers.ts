@@ -7,6 +7,7 @@ import { need, toast } from "./dom";
 import { formatAgo, formatFull } from "./format";
 import { t } from "./i18n";
 import { startShell } from "./shell";
+import { openGroups } from "./zones/groups";
 
 const dialog = need<HTMLDialogElement>("#dialog");
 const body = need("#dialog-body");
@@ -17,10 +18,10 @@ function fields(form: HTMLFormElement): Record<string, string | null> {
 }
 
 async function save(form: HTMLFormElement): Promise<string> {
-  const { speedLimit, accountId, disabled, ...rest } = fields(form);
+  const { speedLimit, accountId, groupId, disabled, ...rest } = fields(form);
   if (!rest.name || !rest.uniqueId) throw new ApiError(400, t("A tracker needs a name and an id."));
   const id = form.dataset.device;
-  const account = accountId ? { accountId: Number(accountId) } : {};
+  const account = { ...(accountId && { accountId: Number(accountId) }), ...(groupId && { groupId: Number(groupId) }) };
   if (id) {
     const known = await get<Device>(`/api/devices/${id}`);
     const attributes = { ...known.attributes };
@@ -69,6 +70,7 @@ body.addEventListener("submit", async (event) => {
   }
 });
 
+document.querySelector("#groups")?.addEventListener("click", () => void openGroups());
 body.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 

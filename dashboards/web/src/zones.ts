@@ -1,11 +1,12 @@
 /* The page of zones: their list, the map they are drawn on, the form of one, files of them. */
 import "./style/app.css";
-import { ApiError, type Device, get, send } from "./api";
+import { ApiError, type Device, get, type Position, send } from "./api";
 import { debounce, element, need, toast } from "./dom";
 import { formatDuration } from "./format";
 import { t, tn } from "./i18n";
 import { BaseMap } from "./map/base";
 import { ZoneLayer, zoneBox } from "./map/zones";
+import { savedView } from "./map/view";
 import { page } from "./page";
 import { startShell } from "./shell";
 import { weekWords } from "./week";
@@ -16,7 +17,7 @@ import { type EditorState, ShapeEditor } from "./zones/editor";
 import { ZoneForm } from "./zones/form";
 import { Importer } from "./zones/importer";
 import { sections, ZoneList } from "./zones/list";
-import { type Box, fromJson, type Kind } from "./zones/shape";
+import { type Box, boxOf, fromJson, type Kind } from "./zones/shape";
 
 const PHONE = matchMedia("(max-width: 720px)");
 const COLOUR_KEY = "zone-colour";
@@ -32,7 +33,8 @@ class ZonesPage {
   private view: View = "list";
   private moved = false; // the shape, since it was opened
   private readonly readonly = page.viewer?.readonly ?? true;
-  private readonly base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" });
+  private readonly remembered = savedView();
+  private readonly base = new BaseMap(need("#map"), page.map ?? { styleUrl: "", styleUrlDark: "" }, this.remembered);
   private readonly layer = new ZoneLayer(this.base);
   private readonly editor = new ShapeEditor(this.base, (state) => this.drawn(state));
   private readonly list = new ZoneList(need("#zone-list"), (id) => this.choose(id));
@@ -68,7 +70,8 @@ class ZonesPage {
     }
     const wanted = Number(new URLSearchParams(location.search).get("zone"));
     if (this.zones.some(({ id }) => id === wanted)) this.choose(wanted, 0);
-    else this.fit(0);
+    else if (this.zones.length) this.fit(0);
+    else if (!this.remembered) void this.goToFleet();
     const lists = [get<Device[]>("/api/devices"), all<Group>("/api/groups"), all<Calendar>("/api/calendars")] as const;
     const [devices, groups, calendars] = await Promise.allSettled(lists);
     if (devices.status === "fulfilled") this.devices = devices.value;
@@ -78,6 +81,13 @@ class ZonesPage {
     if (failed?.status === "rejected" && failed.reason instanceof ApiError) toast(failed.reason.message, "error");
     this.offer();
     if (this.selected !== null) this.card();
+  }
+
+  /** The first zone is likely to be where the vehicles are. */
+  private async goToFleet(): Promise<void> {
+    const positions = await get<Position[]>("/api/positions").catch(() => []);
+    const box = boxOf(positions.map(({ longitude, latitude }) => [longitude, latitude]));
+    if (box && this.view === "list") this.base.map.fitBounds(box, { padding: 60, maxZoom: 12, duration: 0 });
   }
 
   private async load(): Promise<void> {

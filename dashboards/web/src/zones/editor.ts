@@ -311,7 +311,7 @@ export class ShapeEditor {
       return this.kind === "corridor" ? { kind: "corridor", line: points, widthM: this.widthM } : { kind: "polygon", rings: [{ points, hole: false }] };
     }
     const now = this.ids.map((id) => snapshot.find((one) => one.id === id)).map((one) => one && pointsIn(one));
-    if (before?.kind === "circle") return now[0] ? circleOf(now[0], before.center) : before;
+    if (before?.kind === "circle") return now[0] ? circleOf(now[0], before) : before;
     if (before?.kind === "corridor") return now[0] ? { ...before, line: now[0] } : before;
     if (!before) return null;
     return { kind: "polygon", rings: carried(before.rings, before.rings.map((ring, i) => ({ ...ring, points: now[i] ?? ring.points }))) };
@@ -420,6 +420,7 @@ function modes(colour: HexColor) {
   return [
     new TerraDrawSelectMode({
       pointerDistance: 24,
+      dragEventThrottle: 1, // by default four of five moves are lost, and the last ones with them
       allowManualDeselection: false,
       allowManualSelection: false,
       keyEvents: { deselect: null, delete: null, rotate: null, scale: null },
@@ -470,14 +471,16 @@ function pointsIn({ geometry }: Drawn): Point[] | null {
 /** terra-draw begins with two corners at one place. */
 const distinct = (points: Point[]): Point[] => points.filter(([x, y], i) => i === 0 || x !== points[i - 1]?.[0] || y !== points[i - 1]?.[1]);
 
-/** Of a circle's handles. Its middle stays where it was if they are still around it: then they have been drawn apart, not moved. */
-function circleOf(points: Point[], center?: Point): Shape | null {
+/** Of a circle's handles: drawn apart if their middle is where it was, else moved. */
+function circleOf(points: Point[], before?: Shape & { kind: "circle" }): Shape | null {
   const box = boxOf(points);
   if (!box || points.length < 3) return null;
   const middle: Point = [(box[0] + box[2]) / 2, mercatorMiddle(box[1], box[3])];
   const radiusM = points.reduce((sum, point) => sum + metres(middle, point), 0) / points.length;
-  const kept = center && metres(center, middle) < radiusM * 0.01 ? center : rounded(middle);
-  return { kind: "circle", center: kept, radiusM: Math.max(1, roundedMetres(radiusM)) };
+  const round = Math.max(1, roundedMetres(radiusM));
+  if (!before) return { kind: "circle", center: rounded(middle), radiusM: round };
+  const stays = metres(before.center, middle) < radiusM * 0.02;
+  return stays ? { ...before, radiusM: round } : { ...before, center: rounded(middle) };
 }
 
 /** Nobody draws to the centimetre, and round numbers read better: a hundredth of it at most. */
