@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from dashboards import pages, problems
+from dashboards import alert_pages, pages, problems
 from dashboards.api import ROUTERS, answers
 from dashboards.geocoder import Geocoder
 from dashboards.identity import Auth
@@ -42,5 +42,5 @@ def create_app(server: Server) -> FastAPI:
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)  # positions shrink to a tenth; level 6 holds the loop
     app.add_middleware(Guard, settings=settings)
-    pages.mount(app, server)
+    alert_pages.mount(app, pages.mount(app, server))
     return app

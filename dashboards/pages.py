@@ -32,9 +32,9 @@ from starlette.types import Scope
 from dashboards import sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
+from dashboards.group_paths import group_choices
 from dashboards.problems import Problem, answer
 from dashboards.state import of
-from dashboards.group_paths import group_choices
 from telematics.server import Server
 
 log = structlog.get_logger(__name__)
@@ -472,10 +472,11 @@ class Statics(StaticFiles):
 mimetypes.add_type("text/javascript", ".mjs")
 
 
-def mount(app: FastAPI, server: Server) -> None:
+def mount(app: FastAPI, server: Server) -> Pages:
     """Pages and static files, and a page for addresses that aren't there."""
     assets("live")  # a server without its pages should say so when it starts, not to the first visitor
     pages = Pages(server)
     app.include_router(pages.router)
     app.mount("/static", Statics(directory=HERE / "static"), name="static")
     app.add_exception_handler(404, pages.missing)
+    return pages

@@ -16,6 +16,8 @@ export default defineConfig({
         live: "src/live.ts",
         history: "src/history.ts",
         zones: "src/zones.ts",
+        alerts: "src/alerts.ts",
+        rules: "src/rules.ts",
         trackers: "src/trackers.ts",
         plain: "src/plain.ts",
       },

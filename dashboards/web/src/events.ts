@@ -1,6 +1,7 @@
-/* The last events of the fleet: a drawer, the number of those not seen yet, and a line on the screen for what is urgent. */
+/* The last events of the fleet: a drawer, and the number of those not seen yet. What somebody asked to be told of interrupts them by
+ * alerts/watch.ts, here as on every page. */
 import { type FleetEvent, get } from "./api";
-import { element, need, toast } from "./dom";
+import { element, need } from "./dom";
 import type { Fleet } from "./fleet";
 import { formatTime } from "./format";
 import { formatNumber, t } from "./i18n";
@@ -38,9 +39,6 @@ export class EventDrawer {
   add(events: FleetEvent[]): void {
     this.events = newest([...events, ...this.events]);
     if (this.drawer.hidden) this.unseen += events.length;
-    for (const event of events.filter(isUrgent).slice(-3)) {
-      toast(`${this.nameOf(event)}: ${eventName(event)}`, "alarm", () => this.onChoose(event.deviceId));
-    }
     this.render();
   }
 

@@ -7,7 +7,7 @@ import { formatDistance, formatDuration, formatPlace, formatSpan, formatSpeed, f
 import { formatNumber, language, t } from "./i18n";
 import { SpeedChart } from "./history/chart";
 import { VehicleCombo } from "./history/combo";
-import { addDays, dayText, daysBack, fromAddress, fromFields, type Period } from "./history/period";
+import { addDays, dayText, daysBack, fromAddress, fromFields, momentFromAddress, type Period } from "./history/period";
 import { Player } from "./history/player";
 import { BANDS, linesOf, makeTrack, momentAt, nearest, totals, type Track } from "./history/track";
 import { BaseMap } from "./map/base";
@@ -33,6 +33,7 @@ class HistoryPage {
   private markers: Marker[] = [];
   private device: number | null = page.device?.id ?? null;
   private period: Period = fromAddress(new URLSearchParams(location.search)) ?? daysBack(0);
+  private at: number | null = momentFromAddress(new URLSearchParams(location.search));
   private track: Track = makeTrack([]);
   private aborter = new AbortController();
 
@@ -74,6 +75,7 @@ class HistoryPage {
     } else void this.load();
     const combo = new VehicleCombo(need("#device"), need("#device-options"), (device) => {
       this.device = device.id;
+      this.at = null;
       void this.load();
     });
     try {
@@ -111,6 +113,7 @@ class HistoryPage {
 
   private choose(period: Period): void {
     this.period = period;
+    this.at = null;
     this.fields();
     if (this.device !== null) void this.load();
   }
@@ -131,7 +134,8 @@ class HistoryPage {
     this.aborter = new AbortController();
     const { signal } = this.aborter;
     const query = { deviceId: this.device ?? 0, from: this.period.from.toISOString(), to: this.period.to.toISOString() };
-    history.replaceState(null, "", `?${new URLSearchParams({ device: String(query.deviceId), from: query.from, to: query.to })}`);
+    const at = this.at === null ? {} : { at: new Date(this.at).toISOString() };
+    history.replaceState(null, "", `?${new URLSearchParams({ device: String(query.deviceId), from: query.from, to: query.to, ...at })}`);
     this.note(t("Loading…"));
     need("#result").setAttribute("aria-busy", "true");
     try {
@@ -167,7 +171,16 @@ class HistoryPage {
     this.chart.show(track);
     this.player.load(track);
     this.fit(track);
+    if (this.at !== null) this.goToMoment(this.at);
     this.panel(false);
+  }
+
+  /** Where an alert's link leads: the vehicle as it was then. */
+  private goToMoment(time: number): void {
+    const moment = momentAt(this.track, time);
+    if (!moment) return;
+    this.player.seek(time);
+    this.base.map.jumpTo({ center: [moment.longitude, moment.latitude], zoom: 14 });
   }
 
   private summarise(track: Track): void {

@@ -1,5 +1,6 @@
 /* The live map: the fleet as it is now, and as it changes. */
 import "./style/app.css";
+import { takeAlerts } from "./alerts/watch";
 import { ApiError, type Device, get, type Position } from "./api";
 import { VehicleCard } from "./card";
 import { debounce, need, throttle, toast } from "./dom";
@@ -92,6 +93,12 @@ class LivePage {
       this.list.render(); // "12 s ago" grows old too
     }, 5_000);
     addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("click", (event) => {
+      const link = (event.target as Element).closest<HTMLElement>("[data-show-device]"); // of an alert: no need to load this page again
+      if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || !this.fleet.vehicles.has(Number(link.dataset.showDevice))) return;
+      event.preventDefault();
+      this.choose(Number(link.dataset.showDevice), true);
+    });
     const { map } = this.base;
     map.on("click", (event) => this.click(event.point.x, event.point.y));
     map.on("mousemove", (event) => {
@@ -110,6 +117,7 @@ class LivePage {
     const first = this.fleet.vehicles.size > 0 && this.layerIsEmpty;
     this.fleet.apply(news);
     if (news.events?.length) this.drawer.add(news.events);
+    if (news.alerts?.length) takeAlerts(news.alerts);
     if (first && news.positions?.length) this.opened();
     for (const position of news.positions ?? []) if (position.deviceId === this.selected) this.moved(position);
   }

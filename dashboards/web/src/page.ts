@@ -13,6 +13,11 @@ export interface PageData {
   map?: { styleUrl: string; styleUrlDark: string };
   /** Of the history page: the device asked for by the address, and who can be chosen. */
   device?: { id: number; name: string } | null;
+  /** Of the pages of rules: the one that is edited (0: a new one), or the one it begins as; what this server can send by. */
+  rule?: number;
+  from?: number | null;
+  accountId?: number;
+  ready?: { mail: boolean; sms: boolean };
 }
 
 /** The JSON of a data element of the page; null when the page has none. */

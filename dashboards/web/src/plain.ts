@@ -1,5 +1,6 @@
 /* Login and account: pages of forms. */
 import "./style/app.css";
+import { startAccount } from "./account";
 import { ApiError, sendForm } from "./api";
 import { need, toast } from "./dom";
 import { formatDuration } from "./format";
@@ -76,3 +77,5 @@ const loginForm = document.querySelector<HTMLFormElement>("#login");
 if (loginForm) login(loginForm);
 const tokenForm = document.querySelector<HTMLFormElement>("#token-form");
 if (tokenForm) tokens(tokenForm);
+const alertForm = document.querySelector<HTMLFormElement>("#alert-form");
+if (alertForm) startAccount(alertForm);

@@ -1,6 +1,8 @@
-/* What every page has: the account menu, theme and language, log out. */
+/* What every page has: the account menu, theme and language, log out, and the alerts. */
+import { watchAlerts } from "./alerts/watch";
 import { ApiError, leave, send } from "./api";
 import { need, toast } from "./dom";
+import { page } from "./page";
 import { type Choice, choice, choose } from "./theme";
 
 function menus(): void {
@@ -46,9 +48,11 @@ async function logOut(): Promise<void> {
   location.assign("/login");
 }
 
-export function startShell(): void {
+/** `socket`: whether alerts come by a socket of their own; a page that has one for the whole fleet hands them on (takeAlerts). */
+export function startShell({ socket = true } = {}): void {
   menus();
   themes();
   languages();
   document.querySelector("#log-out")?.addEventListener("click", () => void logOut());
+  if (page.viewer) watchAlerts(socket);
 }

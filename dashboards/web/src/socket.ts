@@ -1,6 +1,6 @@
 /* The live socket: the newest position of every vehicle first, then what changes. It comes back by itself, each time a little later
  * (and not at the same instant as everybody else's), and says so meanwhile. */
-import { type Device, type FleetEvent, type Position, toLogin } from "./api";
+import { type Alert, type Device, type FleetEvent, type Position, toLogin } from "./api";
 
 export interface News {
   devices?: Device[];
@@ -8,6 +8,8 @@ export interface News {
   events?: FleetEvent[];
   /** Devices deleted, or no longer this viewer's. */
   removed?: number[];
+  /** What rules have asked for. */
+  alerts?: Alert[];
 }
 
 export type Link = "connecting" | "open" | "lost";
@@ -31,6 +33,7 @@ export class LiveSocket {
   constructor(
     private readonly onNews: (news: News) => void,
     private readonly onLink: (link: Link) => void,
+    private readonly only?: "alerts",
   ) {
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
@@ -40,6 +43,7 @@ export class LiveSocket {
     this.onLink(this.attempt ? "lost" : "connecting");
     const address = new URL("/api/socket", location.href);
     address.protocol = address.protocol.replace("http", "ws");
+    if (this.only) address.searchParams.set("only", this.only);
     const socket = (this.socket = new WebSocket(address));
     let opened = false;
     this.silence = window.setTimeout(() => socket.close(), NEVER_OPEN_MS);

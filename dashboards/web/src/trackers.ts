@@ -4,9 +4,9 @@ import "./style/app.css";
 import htmx from "htmx.org";
 import { ApiError, type Device, get, send } from "./api";
 import { need, toast } from "./dom";
-import { formatAgo, formatFull } from "./format";
 import { t } from "./i18n";
 import { startShell } from "./shell";
+import { keepTellingTimes } from "./times";
 import { openGroups } from "./zones/groups";
 
 const dialog = need<HTMLDialogElement>("#dialog");
@@ -84,20 +84,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 dialog.addEventListener("close", () => body.replaceChildren());
 document.addEventListener("htmx:response:error", () => toast(t("The server has a problem. Try again in a moment."), "error"));
 
-/** The server writes times in UTC, since it doesn't know the viewer's zone; the browser does. */
-function tellTimes(): void {
-  const now = Date.now();
-  for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
-    const instant = Date.parse(time.dateTime);
-    const text = formatAgo(instant, now);
-    if (time.textContent !== text) time.textContent = text;
-    time.title ||= formatFull(instant);
-  }
-}
-tellTimes();
-setInterval(tellTimes, 5_000);
-document.addEventListener("htmx:after:swap", tellTimes);
-
+keepTellingTimes();
 startShell();
 
 // A fleet without trackers is led here to add its first

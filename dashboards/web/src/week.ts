@@ -101,6 +101,8 @@ export interface WeekOptions {
   label: string;
   /** What null is called: "Always" for a rule, "Never" for quiet hours. */
   always?: string;
+  /** Which ready-made hours are offered; all, unless said. */
+  presets?: readonly Preset[];
   onChange?: (value: Weekly) => void;
 }
 
@@ -134,6 +136,12 @@ export class WeekEditor {
     return weekProblem(this.hours);
   }
 
+  /** The chip that is marked; a preset that isn't offered here is somebody's own hours. */
+  private get chosen(): Preset {
+    const found = this.own ? "own" : presetOf(this.hours);
+    return found === "always" || (this.options.presets ?? [found]).includes(found) ? found : "own";
+  }
+
   private presetNames(): Record<Preset, string> {
     return {
       always: this.options.always ?? t("Always"),
@@ -163,9 +171,11 @@ export class WeekEditor {
   }
 
   private render(): void {
-    const chosen: Preset = this.own ? "own" : presetOf(this.hours);
+    const chosen = this.chosen;
     const chips = element("div", { class: "week-presets", role: "group", "aria-label": t("Ready-made hours") });
+    const offered = this.options.presets;
     for (const [name, text] of Object.entries(this.presetNames()) as [Preset, string][]) {
+      if (offered && name !== "always" && name !== "own" && !offered.includes(name)) continue;
       const chip = element("button", { type: "button", class: "chip", "data-preset": name, "aria-pressed": String(name === chosen) }, text);
       chip.addEventListener("click", () => this.choose(name));
       chips.append(chip);
@@ -211,7 +221,7 @@ export class WeekEditor {
   /** The lines stay as they are, with the focus in them; only the preset may be another now. */
   private edited(): void {
     this.own ||= presetOf(this.hours) === "own";
-    const chosen: Preset = this.own ? "own" : presetOf(this.hours);
+    const { chosen } = this;
     for (const chip of this.root.querySelectorAll<HTMLElement>("[data-preset]")) {
       chip.setAttribute("aria-pressed", String(chip.dataset.preset === chosen));
     }

@@ -15,7 +15,7 @@ export function stateName(state: State): string {
   return names[state];
 }
 
-const alarms = (): Record<string, string> => ({
+export const alarms = (): Record<string, string> => ({
   general: t("General alarm"),
   sos: t("SOS button"),
   vibration: t("Vibration"),

@@ -36,5 +36,13 @@ export function fromAddress(search: URLSearchParams): Period | null {
   const days = fromFields(from, to);
   if (days) return days;
   const [first, last] = [new Date(from), new Date(to)];
-  return first < last ? { from: first, to: last } : null;
+  if (first < last) return { from: first, to: last };
+  const moment = momentFromAddress(search);
+  return moment === null ? null : { from: startOfDay(new Date(moment)), to: addDays(new Date(moment), 1) };
+}
+
+/** `at`: the moment to show; of it alone, its day. */
+export function momentFromAddress(search: URLSearchParams): number | null {
+  const moment = Date.parse(search.get("at") ?? "");
+  return Number.isNaN(moment) ? null : moment;
 }

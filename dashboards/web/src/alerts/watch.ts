@@ -1,0 +1,89 @@
+/* Alerts on every page: those that name the viewer lie on the screen, with a sound for who wants one; the navigation counts the open ones,
+ * the title those that came while nobody looked. Other modules of the page hear of all by `onAlerts`. */
+import { type Alert, ApiError, get, send } from "../api";
+import { need, throttle, toast } from "../dom";
+import { formatCount, t } from "../i18n";
+import { LiveSocket } from "../socket";
+import { playSound } from "./sound";
+import { AlertToasts } from "./toasts";
+
+const COUNT_MS = 60_000; // others acknowledge, too
+const NOT_SOONER_MS = 2_000;
+
+type Listener = (alerts: readonly Alert[]) => void;
+const listeners: Listener[] = [];
+let toasts: AlertToasts | null = null;
+let missed = 0;
+const title = typeof document === "undefined" ? "" : document.title;
+
+export function onAlerts(listener: Listener): void {
+  listeners.push(listener);
+}
+
+/** The number in the navigation is asked for anew. */
+export const recount = throttle(NOT_SOONER_MS, () => void count());
+
+async function count(): Promise<void> {
+  const badge = document.querySelector<HTMLElement>("#alerts-open");
+  if (!badge) return;
+  try {
+    const { open } = await get<{ open: number }>("/api/alerts/count");
+    badge.hidden = open === 0;
+    badge.textContent = open > 999 ? "999+" : formatCount(open);
+    need("#alerts-tab").setAttribute("aria-label", open ? t("Alerts, open: {n}", { n: open }) : t("Alerts"));
+  } catch {
+    // a number in a corner is no reason to disturb: it is asked for again
+  }
+}
+
+/** What the socket has brought. */
+export function takeAlerts(alerts: readonly Alert[]): void {
+  const fresh = toasts?.add(alerts.filter((alert) => alert.toast && !alert.acknowledgedAt)) ?? [];
+  for (const alert of alerts) if (alert.acknowledgedAt) toasts?.close(alert.id);
+  if (fresh.length) {
+    void playSound(fresh.some(({ urgent }) => urgent));
+    if (document.hidden) missed += fresh.length;
+    showMissed();
+  }
+  recount();
+  for (const listener of listeners) listener(alerts);
+}
+
+async function acknowledge(alert: Alert): Promise<boolean> {
+  try {
+    await send("POST", `/api/alerts/${alert.id}/acknowledge`);
+    for (const listener of listeners) listener([alert]);
+    recount();
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    toast(error.message, "error");
+    return false;
+  }
+}
+
+function showMissed(): void {
+  document.title = missed ? `(${missed}) ${title}` : title;
+}
+
+export function watchAlerts(socket: boolean): void {
+  toasts = new AlertToasts(acknowledge);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    missed = 0;
+    showMissed();
+    recount();
+  });
+  recount();
+  setInterval(() => document.hidden || recount(), COUNT_MS);
+  if (!socket) return;
+  let lost = false;
+  new LiveSocket(
+    ({ alerts }) => alerts && takeAlerts(alerts),
+    (link) => {
+      if (link === "open" && lost) takeAlerts([]); // what came meanwhile is in the feed
+      lost = link === "lost";
+    },
+    "alerts",
+  ).open();
+}

@@ -1,0 +1,31 @@
+/* A small map on which a place is picked. Loaded when somebody asks for it: MapLibre is the largest thing that the pages have. */
+import { Marker } from "maplibre-gl";
+import { BaseMap, type StyleUrls } from "../map/base";
+
+type Show = (latitude: number, longitude: number) => void;
+
+export function showPlace(frame: HTMLElement, urls: StyleUrls | undefined, at: [number, number] | null, picked: Show): Show {
+  const view = at ? { center: [at[1], at[0]] as [number, number], zoom: 12 } : lastView();
+  const { map } = new BaseMap(frame, urls ?? { styleUrl: "", styleUrlDark: "" }, view);
+  const marker = new Marker({ draggable: true });
+  const put: Show = (latitude, longitude) => void marker.setLngLat([longitude, latitude]).addTo(map);
+  if (at) put(...at);
+  map.on("click", ({ lngLat }) => {
+    put(lngLat.lat, lngLat.wrap().lng);
+    picked(lngLat.lat, lngLat.wrap().lng);
+  });
+  marker.on("dragend", () => picked(marker.getLngLat().lat, marker.getLngLat().wrap().lng));
+  return (latitude, longitude) => {
+    put(latitude, longitude);
+    map.easeTo({ center: [longitude, latitude], zoom: Math.max(map.getZoom(), 10) });
+  };
+}
+
+/** Where the live map was looked at last. */
+function lastView(): { center: [number, number]; zoom: number } | undefined {
+  try {
+    return JSON.parse(sessionStorage.getItem("map-view") ?? "null") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
