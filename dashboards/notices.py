@@ -348,6 +348,8 @@ def _zone_name(row: AlertRow) -> str | None:
 
 def masked(channel: str, address: str) -> str:
     """Enough to know it again, too little to use it."""
+    if not address:
+        return ""
     if channel == "mail":
         name, _, home = address.rpartition("@")
         return f"{name[:1]}…@{home}"

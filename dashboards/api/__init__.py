@@ -10,6 +10,7 @@ from dashboards.api import (
     events,
     groups,
     health,
+    notification_tests,
     notifications,
     positions,
     reports,
@@ -32,6 +33,7 @@ ROUTERS = tuple(
         events,
         groups,
         health,
+        notification_tests,  # before notifications, whose paths take any number
         notifications,
         positions,
         reports,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -25,6 +24,8 @@ from dashboards.notices import NotificationOut, RuleRow, from_rule
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import Shape
 from dashboards.state import Shared, State
+from telematics.alerts.channels.phones import normalised
+from telematics.alerts.channels.webhook import check_secret, check_url
 from telematics.alerts.matching import CHANNELS, TYPES
 from telematics.hours import parse_weekly
 
@@ -49,21 +50,16 @@ def _one_of(known: Sequence[str], what: str) -> AfterValidator:
 
 
 def _phone(value: object) -> str:
-    digits = re.sub(r"[\s().-]", "", value) if isinstance(value, str) else ""
-    if not re.fullmatch(r"\+[1-9]\d{6,14}", digits):
-        raise ValueError("write the number with its country, such as +77011234567")
-    return digits
+    return normalised(value if isinstance(value, str) else "")
 
 
 def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        right = False
-    if not right or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("write the address as https://example.com/path")
+    check_url(value)
     return value
+
+
+def _secret(value: str) -> str:
+    return check_secret(value) if value else ""
 
 
 def _hours(value: object) -> list[dict[str, Any]] | None:
@@ -82,7 +78,7 @@ Alarm = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 Phone = Annotated[str, BeforeValidator(_phone)]
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_email)]
 WebAddress = Annotated[str, Field(max_length=2_000), AfterValidator(_web_address)]
-Secret = Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]*$")]
+Secret = Annotated[str, Field(max_length=200), AfterValidator(_secret)]
 ManyIds = Annotated[list[Id], Field(max_length=1_000)]
 ZoneGroup = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 

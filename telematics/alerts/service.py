@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +30,18 @@ from telematics.store.database import Database
 from telematics.zones.registry import Zones
 
 log = structlog.get_logger(__name__)
+
+
+TESTS = 20  # messages that one user may have tried in …
+TESTS_S = 600.0
+TESTERS = 10_000  # users remembered
+
+
+class TooManyTests(Exception):
+    """Tests cost money, too. The text says when to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(f"At most {TESTS} in {TESTS_S / 60:.0f} minutes: try again a little later.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,7 @@ class Alerts:
         self._settings = settings
         self._bus = bus
         self._task: asyncio.Task[None] | None = None
+        self._tests: dict[int, deque[float]] = {}  # when users sent themselves test messages, in monotonic seconds
         zone = zone_finder(zones)
         self.composer = Composer(database, settings.public_url, zone)
         self.sender = Sender(
@@ -116,36 +131,50 @@ class Alerts:
         self.sender.wake()
 
     async def test(self, person: Person, channel: str) -> list[Tested]:
-        """A test message to this person by that channel, at once. Nothing of it is stored."""
+        """A test message to this person by that channel, at once. Nothing of it is stored. Raises TooManyTests."""
         if channel == "web":
             return [Tested("web", "", "sent")]
         way = self.channels[channel]
-        nowhere = {"sms": "no phone number", "messenger": "no messenger"}
         if way.configured is not None:
             return [Tested(channel, "", "skipped", f"not configured: {way.configured}")]
         addresses = await self._addresses(person, channel)
         if not addresses:
-            return [Tested(channel, "", "skipped", nowhere.get(channel, "rule removed"))]
+            return [Tested(channel, "", "skipped", "no messenger" if channel == "messenger" else "no phone number")]
         return [await self._tested(person, way, address) for address in addresses]
 
-    async def _tested(self, person: Person, way: Channel, address: str) -> Tested:
+    async def test_webhook(self, person: Person, url: str, secret: str | None) -> Tested:
+        """The same to a rule's webhook. Raises TooManyTests."""
+        return await self._tested(person, self.channels["webhook"], url, secret)
+
+    async def _tested(self, person: Person, way: Channel, address: str, secret: str | None = None) -> Tested:
+        self._count_test(person.id)
         number = -secrets.randbelow(2**62) - 1  # no delivery's
         words = wording.table(person.language)
         said = words.phrases["test"]
-        message = Message(number, said, said, said, data={"type": "test", "language": words.language, "text": said})
-        if way.name == "sms":
-            refusal = await self.meter.reserve(person.account_id, number, count_parts(message.short))
-            if refusal is not None:
-                return Tested(way.name, address, "skipped", f"not paid for: {refusal}")
+        message = Message(
+            number, said, said, said, data={"type": "test", "language": words.language, "text": said}, secret=secret
+        )
+        if way.name != "sms":
+            return _tested(way, address, await send(way, address, message, self._settings.alerts.timeout_s))
+        refusal = await self.meter.reserve(person.account_id, number, count_parts(message.short))
+        if refusal is not None:
+            return Tested(way.name, address, "skipped", f"not paid for: {refusal}")
         outcome = await send(way, address, message, self._settings.alerts.timeout_s)
-        if way.name == "sms":
-            if isinstance(outcome, Sent):
-                await self.meter.settle(number, outcome.parts or 1)
-            else:
-                await self.meter.give_back(number)
-        if isinstance(outcome, NotSent):
-            return Tested(way.name, address, "failed", f"gateway: {outcome.reason}")
-        return Tested(way.name, address, "sent")
+        if isinstance(outcome, Sent):
+            await self.meter.settle(number, outcome.parts or 1)
+        else:
+            await self.meter.give_back(number)
+        return _tested(way, address, outcome)
+
+    def _count_test(self, user_id: int) -> None:
+        now = time.monotonic()
+        tests = self._tests.pop(user_id, deque(maxlen=TESTS))
+        self._tests[user_id] = tests  # the newest last
+        while len(self._tests) > TESTERS:
+            del self._tests[next(iter(self._tests))]
+        if len(tests) == TESTS and now - tests[0] < TESTS_S:
+            raise TooManyTests
+        tests.append(now)
 
     async def _addresses(self, person: Person, channel: str) -> list[str]:
         if channel == "messenger":
@@ -154,6 +183,13 @@ class Alerts:
             return [str(number) for number in found.get(person.id, ())]
         address = {"mail": person.email, "sms": person.phone}.get(channel)
         return [address] if address else []
+
+
+def _tested(way: Channel, address: str, outcome: Sent | NotSent) -> Tested:
+    if isinstance(outcome, Sent):
+        return Tested(way.name, address, "sent")
+    code = "may have been sent" if outcome.uncertain else "gateway"
+    return Tested(way.name, address, "failed", f"{code}: {outcome.reason}")
 
 
 def zone_finder(zones: Zones) -> Callable[[int], Zone | None]:
