@@ -139,6 +139,16 @@ const REFUSALS: readonly (readonly [RegExp, () => string])[] = [
   [/^The request holds a value that can't be stored$/, () => t("A field holds characters or numbers that can't be stored.")],
 ];
 
+/** Where the English detail says more than a sentence for all cases can, those who read English get the detail. */
+const GENERAL: readonly (readonly [RegExp, () => string])[] = [
+  [/^There is no such zone$/, () => t("The zone can't have this shape. Check its border and its size.")],
+  [/^The file can't be read$/, () => t("The file can't be read. It has to be GeoJSON, KML or WKT.")],
+  [/^The calendar can't be (read|used)$/, () => t("The calendar can't be read. It has to be an iCalendar file (.ics).")],
+  [/^The calendar is in use$/, () => t("Something still goes by this calendar.")],
+  [/^A group can't be within itself$/, () => t("A group can't be within itself.")],
+  [/^Too many /, () => t("There are too many. Remove some that are not needed.")],
+];
+
 interface ProblemDetails {
   title?: unknown;
   detail?: unknown;
@@ -153,6 +163,8 @@ function sentence(status: number, { title, detail, errors }: ProblemDetails): st
     const fields = errors.flatMap((one: { field?: unknown }) => (typeof one.field === "string" ? one.field : []));
     if (language !== "en") return t("The server doesn't accept these fields: {fields}", { fields: fields.map(fieldName).join(", ") });
   }
+  const general = language === "en" ? undefined : GENERAL.find(([pattern]) => pattern.test(String(title)));
+  if (general) return general[1]();
   return language === "en" && typeof detail === "string" && status < 500 ? detail : excuse(status);
 }
 

@@ -308,8 +308,7 @@ class ZonesPage {
     try {
       const draft = this.form.draft();
       const known = this.editing;
-      const body = known ? { ...known, ...draft, outline: undefined } : draft;
-      const saved = known ? await send<Zone>("PUT", `/api/geofences/${known.id}`, body) : await send<Zone>("POST", "/api/geofences", body);
+      const saved = known ? await send<Zone>("PUT", `/api/geofences/${known.id}`, draft) : await send<Zone>("POST", "/api/geofences", draft);
       localStorage.setItem(COLOUR_KEY, this.form.colour);
       await this.load();
       this.selected = saved?.id ?? known?.id ?? null;

@@ -129,6 +129,7 @@ export class ZoneForm {
     need("#size-label").textContent = circle ? t("Radius, m") : t("Width, m");
     const value = shape?.kind === "circle" ? shape.radiusM : shape?.kind === "corridor" ? shape.widthM : null;
     if (document.activeElement !== this.size && value !== null) this.size.value = String(value);
+    this.size.max = circle ? "500000" : "100000"; // telematics/zones/shapes.py
     need("#place").hidden = shape !== null;
     const fault = shape && faultOf(shape);
     const words = need("#size-words");

@@ -4,13 +4,24 @@ import { element, icon, need } from "../dom";
 import { t, tn } from "../i18n";
 import { colourOf, sizeWords, type Zone } from "./data";
 import { SIGNS } from "./list";
-import { fromJson } from "./shape";
+import { fromJson, type Kind, type ShapeJson } from "./shape";
 
 const LARGEST_FILE = 1 << 20; // what the server takes
 const AT_ONCE = 4;
 
+/** A zone as a file has it. */
+interface Imported extends ShapeJson {
+  id: number; // of the row
+  name: string;
+  description: string | null;
+  kind: Kind;
+  color: string | null;
+  group: string;
+  note: string | null; // what was assumed
+}
+
 interface Found {
-  geofences: Partial<Zone>[];
+  geofences: Imported[];
   refused: { name: string | null; reason: string }[];
 }
 
@@ -21,7 +32,8 @@ export interface ImportHandlers {
 }
 
 export class Importer {
-  private zones: Zone[] = [];
+  private zones: Imported[] = [];
+  private file: File | null = null;
   private readonly ticked = new Set<number>();
   private readonly list = need("#import-list");
   private readonly save = need<HTMLButtonElement>("#import-save");
@@ -38,7 +50,8 @@ export class Importer {
   async read(file: File): Promise<void> {
     if (file.size > LARGEST_FILE) throw new ApiError(413, t("The file is too large: at most 1 MB at once. Split it."));
     const found = await sendFile<Found>("/api/geofences/import", file);
-    this.zones = found.geofences.map(complete);
+    this.file = file;
+    this.zones = found.geofences.map((zone, i) => ({ ...zone, id: -1 - i })); // no stored zone's numbers
     this.tickAll(true, false);
     need("#import-words").textContent = tn("{n} zone in {file}", "{n} zones in {file}", this.zones.length, { file: file.name });
     need("#import-all-field").hidden = this.zones.length < 2;
@@ -48,16 +61,17 @@ export class Importer {
     need("#refused-list").replaceChildren(...refused);
     need("#import-error").hidden = true;
     this.count();
-    this.handlers.preview(this.zones, true);
+    this.handlers.preview(this.zones.map(drawable), true);
   }
 
-  private row(zone: Zone): HTMLElement {
+  private row(zone: Imported): HTMLElement {
     const shape = fromJson(zone);
     const tile = element("span", { class: "zone-sign" }, icon(SIGNS[zone.kind]));
     tile.style.setProperty("--zone", colourOf(zone));
     const detail = [shape && sizeWords(shape), zone.group].filter(Boolean).join(" · ");
     const box = element("input", { type: "checkbox", "data-zone": zone.id, checked: true });
-    const lines = element("span", { class: "row-lines" }, element("span", { class: "row-name" }, zone.name), element("span", { class: "row-detail" }, detail));
+    const note = zone.note ? element("span", { class: "sub" }, zone.note) : null;
+    const lines = element("span", { class: "row-lines" }, element("span", { class: "row-name" }, zone.name), element("span", { class: "row-detail" }, detail), note);
     return element("li", {}, element("label", {}, box, tile, lines));
   }
 
@@ -66,7 +80,7 @@ export class Importer {
     if (box.checked) this.ticked.add(id);
     else this.ticked.delete(id);
     this.count();
-    this.handlers.preview(this.chosen, false);
+    this.handlers.preview(this.chosen.map(drawable), false);
   }
 
   private tickAll(on: boolean, tell = true): void {
@@ -74,10 +88,10 @@ export class Importer {
     if (on) for (const { id } of this.zones) this.ticked.add(id);
     for (const box of this.list.querySelectorAll<HTMLInputElement>("[data-zone]")) box.checked = on;
     this.count();
-    if (tell) this.handlers.preview(this.chosen, false);
+    if (tell) this.handlers.preview(this.chosen.map(drawable), false);
   }
 
-  private get chosen(): Zone[] {
+  private get chosen(): Imported[] {
     return this.zones.filter(({ id }) => this.ticked.has(id));
   }
 
@@ -90,19 +104,20 @@ export class Importer {
   }
 
   private async store(): Promise<void> {
-    const error = need("#import-error");
-    error.hidden = true;
+    need("#import-error").hidden = true;
     this.save.disabled = true;
     const group = need<HTMLInputElement>("#import-group").value.trim();
-    const everybody = need<HTMLInputElement>("#import-everybody").checked;
+    const allDevices = need<HTMLInputElement>("#import-everybody").checked;
+    const fields = { ...(group && { group }), allDevices };
+    if (this.file && this.ticked.size === this.zones.length) return this.storeAll(this.file, fields);
     const waiting = this.chosen;
     const refused: string[] = [];
     const one = async (): Promise<void> => {
       for (let zone = waiting.shift(); zone; zone = waiting.shift()) {
-        const { id, accountId: _, ...rest } = zone;
+        const { name, description, geometry, radius, width, color, group: own } = zone;
         try {
-          await send("POST", "/api/geofences", { ...rest, ...(group && { group }), allDevices: everybody || zone.allDevices });
-          this.done(id);
+          await send("POST", "/api/geofences", { name, description, geometry, radius, width, color, group: own, ...fields });
+          this.done(zone.id);
         } catch (reason) {
           if (!(reason instanceof ApiError)) throw reason;
           refused.push(`${zone.name}: ${reason.message}`);
@@ -111,8 +126,24 @@ export class Importer {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));
     if (refused.length === 0) return this.handlers.close(true);
-    error.textContent = refused.slice(0, 5).join(" ");
-    error.hidden = false;
+    this.fail(refused.slice(0, 5).join(" "));
+  }
+
+  /** In one go, and all or none. */
+  private async storeAll(file: File, fields: { group?: string; allDevices: boolean }): Promise<void> {
+    const query = new URLSearchParams({ save: "true", allDevices: String(fields.allDevices), ...(fields.group && { group: fields.group }) });
+    try {
+      await sendFile(`/api/geofences/import?${query}`, file);
+      this.handlers.close(true);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.fail(error.message);
+    }
+  }
+
+  private fail(text: string): void {
+    need("#import-error").textContent = text;
+    need("#import-error").hidden = false;
     this.count();
   }
 
@@ -124,10 +155,8 @@ export class Importer {
   }
 }
 
-/** What a file says nothing of is as with a zone that is drawn. Numbers below 0 are no stored zone's. */
-function complete(found: Partial<Zone>, i: number): Zone {
-  return { ...BLANK, ...found, id: -1 - i };
-}
+/** What the map wants of it. */
+const drawable = (zone: Imported): Zone => ({ ...BLANK, ...zone });
 
 const BLANK: Omit<Zone, "id"> = {
   accountId: 0,
