@@ -197,7 +197,7 @@ async def test_encrypted_and_logged_in(security: str) -> None:
 async def test_starttls_is_not_given_up_for_a_server_without_it() -> None:
     box = Box()
     async with serving(box) as port:
-        with pytest.raises(NotSent, match="(?i)starttls"):
+        with pytest.raises(NotSent, match=r"(?i)starttls"):
             await Mail(settings(port, security="starttls")).send("anna@example.com", MESSAGE, deadline_s=2)
     assert not box.mails
 
