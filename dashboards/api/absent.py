@@ -16,7 +16,6 @@ router = APIRouter(tags=["Absent"])
 @router.get("/api/attributes/computed", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/commands", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/drivers", responses=answers.shaped(list[dict[str, Any]]))
-@router.get("/api/geofences", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/maintenance", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/orders", responses=answers.shaped(list[dict[str, Any]]))
 async def none(_: auth.User) -> Response:

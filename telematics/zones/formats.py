@@ -19,7 +19,7 @@ from defusedxml import DefusedXmlException
 
 from telematics.zones import shapes
 
-LARGEST_FILE_BYTES = 8 * 1024 * 1024
+LARGEST_FILE_BYTES = 1024 * 1024  # as of any request
 MOST_ITEMS = 2_000
 MOST_POINTS = 50_000  # of a file: 30 s of work at most, done zone by zone
 MOST_ELEMENTS = 200_000  # of KML
@@ -47,6 +47,7 @@ class Draft:
     width_m: float | None = None
     description: str | None = None
     color: str | None = None
+    group: str = ""
     note: str | None = None  # what was assumed
 
 
@@ -160,7 +161,8 @@ def _named(item: Item, number: int) -> Item:
     name = _text(item.name, LONGEST_NAME) or f"Zone {number}"
     if isinstance(item, Refused):
         return replace(item, name=name)
-    return replace(item, name=name, description=_text(item.description, LONGEST_TEXT) or None)
+    description = _text(item.description, LONGEST_TEXT) or None
+    return replace(item, name=name, description=description, group=_text(item.group, LONGEST_NAME))
 
 
 def _points(coordinates: object) -> int:
@@ -251,6 +253,7 @@ def _said(properties: Mapping[str, Any]) -> dict[str, Any]:
         "radius_m": _metres(properties.get("radius")),
         "width_m": _metres(properties.get("width")),
         "description": description if isinstance(description, str) else None,
+        "group": group if isinstance(group := properties.get("group"), str) else "",
         "color": color if isinstance(color, str) and _COLOR.fullmatch(color) else None,
     }
 
