@@ -30,12 +30,9 @@ def create_app(server: Server) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.dashboards = State(
-        server=server,
-        auth=Auth(server.database),
-        live=Live(server),
-        geocoder=Geocoder(settings.map.geocoder_url, settings.data_dir),
-    )
+    geocoder = Geocoder(settings.map.geocoder_url, settings.data_dir)
+    server.alerts.composer.place = geocoder.name
+    app.state.dashboards = State(server=server, auth=Auth(server.database), live=Live(server), geocoder=geocoder)
     problems.install(app)
     answers.describe(app)
     for router in ROUTERS:

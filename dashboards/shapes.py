@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from protocols import alarm_names
+from telematics.alerts.matching import zone_of
 
 if TYPE_CHECKING:
     from telematics.pipeline.state import Latest
@@ -373,7 +374,15 @@ def from_event(event: Event | EventRow, number: int) -> EventOut:
         attributes = {"alarm": event.subject, **attributes}
     if event.type == "deviceOverspeed":
         attributes = {OVERSPEED.get(name, name): knots(v) if name in OVERSPEED else v for name, v in attributes.items()}
-    return EventOut(number, event.type, instant(event.time), event.device_id, event.position_id or 0, attributes)
+    return EventOut(
+        number,
+        event.type,
+        instant(event.time),
+        event.device_id,
+        event.position_id or 0,
+        attributes,
+        geofence_id=zone_of(event.type, event.subject) or 0,
+    )
 
 
 def _attributes(

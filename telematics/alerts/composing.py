@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
 
 import structlog
 
 from telematics.alerts import wording
 from telematics.alerts.channels import Fact, Message
-from telematics.alerts.matching import Person, Rule, ZoneOf, zone_of
+from telematics.alerts.matching import Person, Rule, zone_of
 from telematics.store import deliveries as store
 from telematics.store.database import Database
 from telematics.store.deliveries import Delivery, ToldAlert
+from telematics.zones.registry import Zone, Zones
 
 log = structlog.get_logger(__name__)
 
 Place = Callable[[float, float, str], Awaitable[str]]  # latitude, longitude, language → a name; empty where nothing is known
-Picture = Callable[[float, float], Awaitable[bytes | None]]
 CALLED_AT_ONCE = 200  # alerts in one call of a webhook: some 100 kB
 PATIENCE_S = 4.0  # for names and pictures: a message without them is better than none
 
 
-class Composer:
-    """`place` and `picture` are whatever whoever starts the server hands in; without them messages are plainer."""
+class Pictures(Protocol):
+    async def of(
+        self, *, device_id: int, time: datetime, latitude: float, longitude: float, outline: Any = None, language: str = "en"
+    ) -> bytes | None:
+        """A PNG; None where there is none."""
 
-    def __init__(self, database: Database, public_url: str | None, zone: ZoneOf) -> None:
+
+class Composer:
+    """`place` and `pictures` are what whoever starts the server hands in; without them messages are plainer."""
+
+    def __init__(self, database: Database, public_url: str | None, zones: Zones) -> None:
         self._database = database
         self._public_url = public_url
-        self._zone = zone
+        self._zones = zones
         self.place: Place | None = None
-        self.picture: Picture | None = None
+        self.pictures: Pictures | None = None
 
     async def compose(self, delivery: Delivery, rule: Rule, person: Person | None) -> Message:
         limit = CALLED_AT_ONCE if delivery.channel == "webhook" else wording.LISTED
@@ -40,7 +49,7 @@ class Composer:
             raise LookupError("the alert is gone")
         language = person.language if person else rule.language
         first = told[0]
-        picture = await self._drawn(first) if delivery.channel == "mail" else None
+        picture = await self._drawn(first, language) if delivery.channel == "mail" else None
         place = await self._named(first, language)
         facts = [self._fact(alert, place if alert is first else None) for alert in told]
         return wording.compose(
@@ -54,8 +63,7 @@ class Composer:
         )
 
     def _fact(self, alert: ToldAlert, place: str | None) -> Fact:
-        number = zone_of(alert.type, alert.subject)
-        zone = self._zone(number) if number is not None else None
+        zone = self._zone(alert)
         known = alert.attributes.get("geofence")
         return Fact(
             alert_id=alert.id,
@@ -71,6 +79,10 @@ class Composer:
             speed_kmh=alert.speed_kmh,
         )
 
+    def _zone(self, alert: ToldAlert) -> Zone | None:
+        number = zone_of(alert.type, alert.subject)
+        return None if number is None else self._zones.get(number)
+
     async def _named(self, alert: ToldAlert, language: str) -> str | None:
         if self.place is None or alert.latitude is None or alert.longitude is None:
             return None
@@ -81,12 +93,20 @@ class Composer:
             log.warning("a place has no name", error=repr(error))
             return None
 
-    async def _drawn(self, alert: ToldAlert) -> bytes | None:
-        if self.picture is None or alert.latitude is None or alert.longitude is None:
+    async def _drawn(self, alert: ToldAlert, language: str) -> bytes | None:
+        if self.pictures is None or alert.latitude is None or alert.longitude is None:
             return None
+        zone = self._zone(alert)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self.picture(alert.latitude, alert.longitude)
+                return await self.pictures.of(
+                    device_id=alert.device_id,
+                    time=alert.time,
+                    latitude=alert.latitude,
+                    longitude=alert.longitude,
+                    outline=zone.outline if zone else None,
+                    language=language,
+                )
         except Exception as error:
             log.warning("a place has no picture", error=repr(error))
             return None

@@ -55,7 +55,7 @@ class Tested:
 
 
 class Alerts:
-    """`watch` before Changes are loaded, then `run` for the life of the server. `meter`, `composer.place` and `composer.picture`
+    """`watch` before Changes are loaded, then `run` for the life of the server. `meter`, `composer.place` and `composer.pictures`
     may be set at any time by whoever starts it."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Alerts:
         self._task: asyncio.Task[None] | None = None
         self._tests: dict[int, deque[float]] = {}  # when users sent themselves test messages, in monotonic seconds
         zone = zone_finder(zones)
-        self.composer = Composer(database, settings.public_url, zone)
+        self.composer = Composer(database, settings.public_url, zones)
         self.sender = Sender(
             database,
             settings.alerts,

@@ -47,6 +47,7 @@ class ToldAlert:
     """A row of told_by.sql."""
 
     id: int
+    device_id: int
     device_name: str
     type: str
     subject: str

@@ -11,7 +11,7 @@ WITH RECURSIVE told (id) AS (
         SELECT fallback_of FROM deliveries WHERE deliveries.id = told.id AND fallback_of IS NOT NULL
     ) AS more
 )
-SELECT alerts.id, devices.name AS device_name, alerts.type, alerts.subject, alerts.time, alerts.attributes, alerts.latitude,
+SELECT alerts.id, device_id, devices.name AS device_name, alerts.type, alerts.subject, alerts.time, alerts.attributes, alerts.latitude,
     alerts.longitude, alerts.speed_kmh, count(*) OVER ()::int AS of_so_many
 FROM alerts
 JOIN devices ON devices.id = alerts.device_id
