@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dashboards import passwords, people
-from telematics.commands import demo_zones
+from telematics.commands import demo_rules, demo_zones
 from telematics.commands.serve import read_settings, run
 from telematics.commands.simulate import drive
 from telematics.server import Server
@@ -114,7 +114,7 @@ def _client(server: Server, vehicle: Vehicle, totals: Totals) -> Client:
 
 
 async def _introduce(server: Server, vehicles: Sequence[Vehicle], login: str) -> None:
-    """Account and user; devices, groups and zones only with the account: what somebody has removed since stays removed."""
+    """Account and user; devices, groups, zones and rules only with the account: what somebody has removed since stays removed."""
     database = server.database
     async with database.pool.connection() as connection:
         known = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (ACCOUNT,))).fetchone()
@@ -137,6 +137,7 @@ async def _introduce(server: Server, vehicles: Sequence[Vehicle], login: str) ->
             )
             added += [device_id for (device_id,) in await row.fetchall()]
         await demo_zones.furnish(connection, account_id)
+        await demo_rules.furnish(connection, account_id)
     for device_id in added:
         await server.refresh_device(device_id)
 

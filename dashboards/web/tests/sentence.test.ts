@@ -67,7 +67,7 @@ describe("a rule as a sentence", () => {
   });
 
   test("how often and how loudly", () => {
-    expect(plain(manner(rule({ urgent: true, cooldownSeconds: 600 })))).toBe("Urgent, also in quiet hours; at most once in 10 min.");
+    expect(plain(manner(rule({ urgent: true, cooldownSeconds: 600 })))).toBe("Urgent, also in quiet hours; at most once in 10 minutes.");
   });
 });
 

@@ -1,7 +1,6 @@
 /* The form of a rule: its sentence, each part of which is a button that opens a bubble with what can stand there. */
 import { ApiError, send } from "../api";
 import { element, icon, need } from "../dom";
-import { formatDuration } from "../format";
 import { t } from "../i18n";
 import { WeekEditor } from "../week";
 import { type Data, namesOf } from "./data";
@@ -9,7 +8,7 @@ import { ruleProblem, ruleWarnings, tidyPhone } from "./check";
 import { blankProximity, type ChannelName, CHANNELS, hasZones, isProximity, type Proximity, proximityIdOf, type Rule } from "./model";
 import { Bubble, check, choices, field, linesField, note } from "./pickers";
 import { Preview } from "./preview";
-import { manner, type Part, plain, sentence, type Slot } from "./sentence";
+import { manner, type Part, plain, sentence, type Slot, spanWords } from "./sentence";
 import { alarmChoices, hintOf, typeChoices } from "./kinds";
 import { nearness, vehicles, whom } from "./vehicles";
 
@@ -323,7 +322,7 @@ export class RuleForm {
       single: true,
       all: known.map((value) => ({
         value,
-        label: value ? t("At most once in {duration}", { duration: formatDuration(value) }) : t("Each time it happens"),
+        label: value ? t("At most once in {duration}", { duration: spanWords(value) }) : t("Each time it happens"),
       })),
       chosen: [cooldownSeconds],
       onChange: ([value]) => {

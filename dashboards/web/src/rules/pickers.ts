@@ -30,6 +30,7 @@ export class Bubble {
       if (lost) document.querySelector<HTMLElement>(this.opener)?.focus();
     });
     addEventListener("resize", () => this.place());
+    new ResizeObserver(() => this.place()).observe(this.root); // lists come late, and grow
     host.append(this.root);
   }
 

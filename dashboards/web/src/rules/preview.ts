@@ -38,12 +38,14 @@ export function reasonWords(reason: string | null): string {
 
 export class Preview {
   private asked = "";
+  private readonly storedUrl: string | null;
   private readonly later = debounce(LATE_MS, () => void this.load());
 
   constructor(
     private readonly root: HTMLElement,
     private readonly rule: Rule,
   ) {
+    this.storedUrl = rule.webhookUrl;
     const test = need<HTMLButtonElement>("#test", root);
     test.addEventListener("click", () => void this.test(test));
   }
@@ -88,18 +90,21 @@ export class Preview {
     result.replaceChildren(element("li", {}, t("Sending…")));
     const lines: HTMLElement[] = [];
     for (const channel of channels) lines.push(...(await this.tested(channel)));
-    if (this.rule.channels.includes("webhook")) lines.push(element("li", {}, t("A webhook is called when the first alert comes.")));
+    if (this.rule.channels.includes("webhook")) {
+      if (this.rule.id && this.rule.webhookUrl === this.storedUrl) lines.push(...(await this.tested("webhook", `?id=${this.rule.id}`)));
+      else lines.push(element("li", {}, t("Save the rule first to test its webhook.")));
+    }
     if (lines.length === 0) lines.push(element("li", {}, t("Choose how to tell.")));
     result.replaceChildren(...lines);
     button.disabled = false;
   }
 
-  private async tested(channel: ChannelName): Promise<HTMLElement[]> {
+  private async tested(channel: ChannelName, which = ""): Promise<HTMLElement[]> {
     const { channels, states } = words();
     const line = (good: boolean, address: string, text: string): HTMLElement =>
       element("li", { "data-good": good }, icon(good ? "check" : "alert"), element("span", {}, [channels[channel] ?? channel, address].filter(Boolean).join(" ")), element("span", { class: "muted" }, text));
     try {
-      const outcomes = (await send<Outcome[]>("POST", `/api/notifications/test/${channel}`, this.sample)) ?? [];
+      const outcomes = (await send<Outcome[]>("POST", `/api/notifications/test/${channel}${which}`, this.sample)) ?? [];
       return outcomes.map(({ address, state, reason }) => {
         const text = [states[state] ?? state, reasonWords(reason)].filter(Boolean).join(": ");
         return line(state === "sent", channel === "web" ? "" : address, text);

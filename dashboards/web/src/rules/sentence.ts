@@ -203,6 +203,13 @@ function happening(rule: Rule, names: Names, proximity: Proximity | null): Part[
   return parts(t("When {who} {events}"), "what", several);
 }
 
+/** "5 minutes", "1 hour": round spans in the largest unit that fits. */
+export function spanWords(seconds: number): string {
+  if (seconds % 86_400 === 0) return tn("{n} day", "{n} days", seconds / 86_400);
+  if (seconds % 3600 === 0) return tn("{n} hour", "{n} hours", seconds / 3600);
+  return seconds % 60 === 0 ? tn("{n} minute", "{n} minutes", seconds / 60) : formatDuration(seconds);
+}
+
 function hoursWords(rule: Rule, names: Names): string {
   const calendar = rule.calendarId ? name(names.calendars, rule.calendarId) : null;
   if (calendar === null) return weekWords(rule.hours);
@@ -249,7 +256,7 @@ export function sentence(rule: Rule, names: Names, own: Proximity | null = null)
 
 export function manner(rule: Rule): Part[] {
   const often = rule.cooldownSeconds
-    ? t("at most once in {duration}", { duration: formatDuration(rule.cooldownSeconds) })
+    ? t("at most once in {duration}", { duration: spanWords(rule.cooldownSeconds) })
     : t("each time it happens");
   return parts(t("{urgency}; {often}."), "what", {
     urgency: slot("urgency", rule.urgent ? t("Urgent, also in quiet hours") : t("Not in anybody's quiet hours")),
