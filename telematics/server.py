@@ -125,7 +125,17 @@ class Server:
         self.alerts.watch(self.changes)
         await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
-        watermark = await recover(self.database, writer, self.devices, self.state, self.worker.stages, self.worker.days)
+        watermark = await recover(
+            self.database,
+            writer,
+            self.devices,
+            self.state,
+            self.worker.stages,
+            self.worker.days,
+            self.worker.zones,
+            self.zones.index,
+        )
+        self.zones.follow = self.worker.zones.follow
         self.worker.watermark = watermark
         await self.proximities.start()
         counts = IngestMetrics()
@@ -178,7 +188,8 @@ class Server:
 
     def zones_of(self, device_id: int) -> list[int]:
         """Ids of the zones the device is in now, ascending."""
-        return []
+        device = self.devices.get(device_id)
+        return [] if device is None else self.worker.zones.zones_of(device.slot)
 
     def latest(self, device_ids: Iterable[int]) -> list[Latest]:
         """Where devices are and what they last said; those that never had a place are left out."""
@@ -219,12 +230,20 @@ class Server:
     async def _load_devices(self, device_ids: list[int] | None) -> None:
         async with self.database.pool.connection() as connection:
             found = await load_devices(connection, device_ids)
+        elsewhere = [device.id for device in found if self._moved(device)]
         for device in found:
             self._put(device)
+        if elsewhere:
+            self.worker.zones.reattach([put.slot for device_id in elsewhere if (put := self.devices.get(device_id))])
         known = {device.id for device in found}
         for gone in [device.id for device in self.devices] if device_ids is None else device_ids:
             if gone not in known:
                 self._remove(gone)
+
+    def _moved(self, device: Device) -> bool:
+        """To another group or account, so that other zones are for it."""
+        old = self.devices.get(device.id)
+        return old is not None and (old.group_id, old.account_id) != (device.group_id, device.account_id)
 
     def _put(self, device: Device) -> None:
         old = self.devices.get(device.id)
@@ -232,6 +251,8 @@ class Server:
         device = self.devices.get(device.id) or device
         self.state.grow(self.devices.slots)
         self.state.device_id[device.slot] = device.id
+        self.state.account_id[device.slot] = device.account_id
+        self.state.group_id[device.slot] = device.group_id or 0
         self.state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
         for name, value in thresholds(device.attributes).items():
             self.state.thresholds[name][device.slot] = value

@@ -7,7 +7,7 @@ again. Their events are written once more under the same keys, and so are stored
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
@@ -18,21 +18,33 @@ from telematics.devices import Devices
 from telematics.pipeline.saving import Days
 from telematics.pipeline.stages import Stages
 from telematics.pipeline.state import FIELDS, OFFLINE, ONLINE, State, instant
+from telematics.pipeline.zonekeeper import ZoneKeeper
 from telematics.store import snapshot
 from telematics.store.database import Database
 from telematics.store.records import Batch, Rows
 from telematics.store.sql import query
 from telematics.store.writer import Writer
+from telematics.zones.registry import Index
 
 log = structlog.get_logger()
 
 
-async def recover(database: Database, writer: Writer, devices: Devices, state: State, stages: Stages, days: Days) -> int:
+async def recover(
+    database: Database,
+    writer: Writer,
+    devices: Devices,
+    state: State,
+    stages: Stages,
+    days: Days,
+    keeper: ZoneKeeper,
+    zones: Index,
+) -> int:
     """Fill the state. Returns the id of the newest position in it."""
     state.grow(devices.slots)
     async with database.pool.connection() as connection:
         saved, watermark = await snapshot.load(connection)
-        _place(saved, devices, state)
+        slots = _place(saved, devices, state)
+        keeper.restore(zones, zip(slots.tolist(), cast("list[bytes | None]", saved["zones"]), strict=True))
         await _statuses(connection, devices, state)
         for device_id, metres in (await snapshot.totals(connection)).items():
             device = devices.get(device_id)
@@ -68,8 +80,8 @@ async def _statuses(connection: AsyncConnection[Any], devices: Devices, state: S
             state.dirty[device.slot] = True
 
 
-def _place(saved: dict[str, object], devices: Devices, state: State) -> None:
-    """Put saved fields into the slots of their devices."""
+def _place(saved: dict[str, object], devices: Devices, state: State) -> NDArray[np.int32]:
+    """Put saved fields into the slots of their devices. Returns the slots."""
     slot = _slots(np.asarray(saved["device_id"]), devices)
     known = np.flatnonzero(slot >= 0)
     for name, _, _ in FIELDS:
@@ -78,6 +90,7 @@ def _place(saved: dict[str, object], devices: Devices, state: State) -> None:
     assert isinstance(attributes, list)
     for place in known.tolist():
         state.attributes[slot[place]] = attributes[place]
+    return slot
 
 
 def _slots(device_ids: NDArray[np.int32], devices: Devices) -> NDArray[np.int32]:

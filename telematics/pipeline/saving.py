@@ -105,6 +105,7 @@ class Saver:
         fields: dict[str, Any] = {name: state[name][dirty] for name, _, _ in FIELDS}
         fields["device_id"] = state.device_id[dirty]
         fields["attributes"] = [state.attributes[slot] for slot in dirty.tolist()]
+        fields["zones"] = [state.zoned.text(slot) for slot in dirty.tolist()]
         return Snapshot(fields, self._days.take(), watermark)
 
     def start(self, watermark: int) -> None:

@@ -1,6 +1,6 @@
 """The stages: reports of many devices and their state in, rows to be stored and events out. Pure, but for the state.
 
-sane? → seen before? → order → jumps → distance → conditions · motion · ignition · overspeed · alarm → newest
+sane? → seen before? → order → jumps → distance → zones · conditions · motion · ignition · overspeed · alarm → newest
 
 Reports that are not newer than the device's newest are late: they are stored (once), the store puts their distances right, and
 they change nothing that is known now; of their events only alarms are raised, marked as late, since an alarm stays true. Two
@@ -22,18 +22,21 @@ from datetime import UTC
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from protocols import Columns, alarm_names
 from protocols.columns import NUMBERS
-from telematics.config import ConditionSettings, MotionSettings, SanitySettings
+from telematics.config import ConditionSettings, MotionSettings, SanitySettings, ZoneSettings
 from telematics.geo import distance_m
 from telematics.pipeline.conditions import Conditions, Motion
+from telematics.pipeline.geofences import Geofences
 from telematics.pipeline.jumps import find_jumps
 from telematics.pipeline.runs import Mask, Slots, before, first_of_run, last_of_run, rises, settle, start_of_streak
 from telematics.pipeline.state import FIX, TELEMETRY, State, instant
 from telematics.store.records import Event, Rows
 
+log = structlog.get_logger()
 ALARM_GOES_ON = np.timedelta64(10, "m")  # repeated within this it is one alarm: trackers repeat it with each report
 FAR_APART = 2**42  # ms, 139 years: more than lies between the arrivals of one batch
 
@@ -73,10 +76,17 @@ class Outcome:
 
 
 class Stages:
-    def __init__(self, sanity: SanitySettings, motion: MotionSettings, conditions: ConditionSettings | None = None) -> None:
+    def __init__(
+        self,
+        sanity: SanitySettings,
+        motion: MotionSettings,
+        conditions: ConditionSettings | None = None,
+        zones: ZoneSettings | None = None,
+    ) -> None:
         self._sanity = sanity
         self._motion = motion
         self.conditions = Conditions(conditions or ConditionSettings(), motion)
+        self.geofences = Geofences(zones, motion.speed_tolerance_kmh)
         self._not_before = np.datetime64(sanity.not_before.astimezone(UTC).replace(tzinfo=None), "ms")
         self._future = np.timedelta64(int(sanity.future_s * 1000), "ms")
 
@@ -121,6 +131,7 @@ class Stages:
         news = current.copy()
         news[fixes] = True
         speed = _travel(rows, slot, fixes, state)
+        events += self._zones(rows, slot, fixes, speed, state)
         moved = fixes[~np.isnan(speed)]
         speed = speed[~np.isnan(speed)]
         events += self.conditions.raised(rows, slot, Motion(np.flatnonzero(news), moved, speed), state)
@@ -130,6 +141,14 @@ class Stages:
         _take_place(rows, slot, fixes, state)
         _newest(rows, slot, protocol, np.flatnonzero(current), good, state)
         return Outcome(rows=rows, slot=slot, events=events, good=good, news=news)
+
+    def _zones(self, rows: Rows, slot: Slots, fixes: NDArray[np.intp], speed: NDArray[np.float64], state: State) -> list[Event]:
+        """A mistake there must not keep positions from being stored."""
+        try:
+            return self.geofences.raised(rows, slot, fixes, speed, state)
+        except Exception:
+            log.exception("zones could not be asked of a batch", rows=len(rows))
+            return []
 
     def _leading(self, rows: Rows, slot: Slots, state: State) -> NDArray[np.intp]:
         """Places of the fixes that are newer than all fixes before them, jumps among them. What is not late always is."""

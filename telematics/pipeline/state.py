@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import protocols
+from telematics.pipeline.zoned import Zoned
 
 StatusName = Literal["unknown", "online", "offline"]
 PROTOCOLS: tuple[str, ...] = tuple(codec.name for codec in protocols.CODECS)  # State.protocol is a place in it
@@ -62,6 +63,9 @@ FIELDS: tuple[tuple[str, str, Any], ...] = (  # name, dtype, what a device start
     ("power_lost", "i2", 0),  # 0 not known, 1 there, 2 lost
     ("battery_low", "i2", 0),  # 0 not known, 1 well, 2 low
     ("inactive", "i2", 0),  # 1: its silence was told
+    ("zoned_time", "M8[ms]", "NaT"),  # of the last fix that zones were asked of; it was accurate enough
+    ("zoned_latitude", "f8", np.nan),
+    ("zoned_longitude", "f8", np.nan),
 )
 FIX = ("latitude", "longitude", "altitude_m", "speed_kmh", "course_deg", "accuracy_m")
 TELEMETRY = (
@@ -113,6 +117,9 @@ class State:
         self.total_m = np.zeros(0, "f8")  # the sum of device_days and what is not yet in it
         self.speed_limit_kmh = np.zeros(0, "f4")  # from the registry, not part of the snapshot
         self.thresholds = {name: np.zeros(0, "f4") for name in THRESHOLDS}  # the same; NaN: as in the settings
+        self.account_id = np.zeros(0, "i4")  # and these
+        self.group_id = np.zeros(0, "i4")  # 0: none
+        self.zoned = Zoned()
         self.attributes: list[bytes | None] = []
         self.dirty = np.zeros(0, "?")  # changed since the last snapshot
         self.grow(capacity)
@@ -128,6 +135,9 @@ class State:
         self.total_m = _longer(self.total_m, capacity, 0.0)
         self.speed_limit_kmh = _longer(self.speed_limit_kmh, capacity, np.nan)
         self.thresholds = {name: _longer(values, capacity, np.nan) for name, values in self.thresholds.items()}
+        self.account_id = _longer(self.account_id, capacity, 0)
+        self.group_id = _longer(self.group_id, capacity, 0)
+        self.zoned.grow(capacity)
         self.dirty = _longer(self.dirty, capacity, False)
         self.attributes += [None] * (capacity - self.capacity)
         self.capacity = capacity
@@ -140,6 +150,7 @@ class State:
         for name, _, start in FIELDS:
             self.fields[name][slot] = start
         self.attributes[slot] = None
+        self.zoned.forget(slot)
         self.total_m[slot] = 0
         self.dirty[slot] = False
         self.device_id[slot] = 0

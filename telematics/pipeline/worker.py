@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import structlog
@@ -27,6 +28,7 @@ from telematics.pipeline.metrics import PipelineMetrics
 from telematics.pipeline.saving import Days, Saver
 from telematics.pipeline.stages import Outcome, Refused, Reports, Stages
 from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
+from telematics.pipeline.zonekeeper import ZoneKeeper
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
 from telematics.store.records import Batch, Committed, Event, PairNews, Rows
@@ -62,7 +64,8 @@ class Worker:
         self._devices = devices
         self._state = state
         self._bus = bus
-        self.stages = Stages(settings.sanity, settings.motion, settings.conditions)
+        self.stages = Stages(settings.sanity, settings.motion, settings.conditions, settings.zones)
+        self.zones = ZoneKeeper(self.stages.geofences, state)
         self.days = Days()
         self.saver = Saver(database, state, self.days, every_s=settings.snapshot_s)
         self.metrics = PipelineMetrics()
@@ -75,6 +78,7 @@ class Worker:
         self._asked: list[float] = []  # since when the database owes answers
         self._commit: asyncio.Task[None] | None = None
         self._last_tick = time.monotonic()
+        self._zones_tick = 0.0
         self._listening_since: np.datetime64 = np.datetime64(int(time.time() * 1000), "ms")  # nobody could be heard before
 
     async def run(self) -> None:
@@ -132,7 +136,9 @@ class Worker:
 
     async def _prepare(self) -> Work | None:
         """The next batch, through the stages. None when there is nothing to store."""
+        now = datetime.now(UTC)
         entries, rejects, heard = self._intake.take()
+        up_to_date = not self._intake.waiting_frames  # all that was said until `now` is in this batch or was in those before
         started = time.perf_counter()
         taken = decode(entries)
         count = len(taken.reports.slot)
@@ -143,6 +149,9 @@ class Worker:
             self.watermark = first_id + len(outcome.rows) - 1
         self.days.add(outcome)
         events, changed = self._statuses(heard | {entry.device.slot for entry in entries if entry.device is not None})
+        if up_to_date and time.monotonic() >= self._zones_tick + TICK_S:
+            self._zones_tick = time.monotonic()
+            events += self.zones.tick(now)
         dead_letters = (
             [reject_letter(reject) for reject in rejects] + taken.dead_letters + refusals(taken, entries, outcome.refused)
         )

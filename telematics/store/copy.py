@@ -6,8 +6,8 @@ and has no value. When nothing is NULL, rows of fixed width are one structured d
     n i2 | len i4 value | len i4 value | …            (PostgreSQL manual, "COPY", "Binary Format")
 
 NULLs: a column that is NULL in every row is left out of the dtype but for its -1. Where only some rows lack it, the value's
-bytes are dropped afterwards by a mask over the matrix of bytes. The one column of varying width, a jsonb, comes last and is
-joined in per row. Times count microseconds since 2000-01-01, dates days; a jsonb is a version byte 1 and the text.
+bytes are dropped afterwards by a mask over the matrix of bytes. Columns of varying width, jsonb, come last and are joined in
+per row. Times count microseconds since 2000-01-01, dates days; a jsonb is a version byte 1 and the text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Values = Any  # an array, or for a jsonb a list of bytes, None for NULL
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
 EPOCH = np.datetime64("2000-01-01", "ms")
 EPOCH_MS = int(EPOCH.view(np.int64))
 FARTHEST_MS = 2**63 // 1000 - 1  # what fits into microseconds; beyond PostgreSQL's times, so that it refuses them
@@ -55,7 +56,7 @@ class _Layout:
 
 
 @lru_cache(maxsize=1024)  # combinations of columns that no row has; a protocol has a few
-def _layout(kinds: tuple[str, ...], absent: tuple[bool, ...]) -> _Layout:
+def _layout(kinds: tuple[str, ...], absent: tuple[bool, ...], more: int) -> _Layout:
     fields: list[tuple[str, str]] = [("columns", ">i2")]
     for place, (kind, missing) in enumerate(zip(kinds, absent, strict=True)):
         fields.append((f"len{place}", ">i4"))
@@ -63,7 +64,7 @@ def _layout(kinds: tuple[str, ...], absent: tuple[bool, ...]) -> _Layout:
             fields.append((f"val{place}", _WIRE[kind]))
     row = np.dtype(fields)
     template = np.zeros(1, row)
-    template["columns"] = len(kinds)
+    template["columns"] = len(kinds) + more
     value_at, size = [], []
     for place, (kind, missing) in enumerate(zip(kinds, absent, strict=True)):
         wire = np.dtype(_WIRE[kind])
@@ -75,15 +76,19 @@ def _layout(kinds: tuple[str, ...], absent: tuple[bool, ...]) -> _Layout:
 
 
 def encode(columns: Sequence[tuple[Kind, Values]]) -> bytes:
-    """A whole COPY stream of these parallel columns, at least one. A jsonb column must be the last one."""
+    """A whole COPY stream of these parallel columns, at least one. jsonb columns must be the last ones."""
     rows = len(columns[0][1])
     if rows == 0:
         return HEADER + TRAILER
+    more: list[Sequence[bytes | None]] = []  # behind the first jsonb
+    while len(columns) > 1 and columns[-1][0] == columns[-2][0] == "jsonb":
+        more.insert(0, columns[-1][1])
+        columns = columns[:-1]
     texts: Sequence[bytes | None] = columns[-1][1] if columns[-1][0] == "jsonb" else ()
     lengths = np.fromiter((len(text or b"") for text in texts), np.int64, rows) if any(texts) else None
     nulls: list[NDArray[np.bool_] | None] = [_nulls(kind, values, lengths) for kind, values in columns]
     absent = tuple(null is not None and bool(null.all()) for null in nulls)
-    layout = _layout(tuple(kind for kind, _ in columns), absent)
+    layout = _layout(tuple(kind for kind, _ in columns), absent, len(more))
     matrix = np.empty((rows, layout.row.itemsize), np.uint8)
     matrix[:] = layout.template
     record = matrix.view(layout.row)[:, 0]
@@ -105,13 +110,20 @@ def encode(columns: Sequence[tuple[Kind, Values]]) -> bytes:
             keep[:, at : at + size] = ~null[:, None]
             dropped[null] += size
     flat = (matrix if keep is None else matrix[keep]).tobytes()
-    if lengths is None:
+    if lengths is None and not more:
         return b"".join((HEADER, flat, TRAILER))
     ends = np.cumsum(layout.row.itemsize - dropped).tolist()
     pieces: list[bytes] = [b""] * (2 * rows)
     pieces[0::2] = [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     pieces[1::2] = [text or b"" for text in texts]
+    for further in more:
+        pieces[1::2] = [piece + _counted(text) for piece, text in zip(pieces[1::2], further, strict=True)]
     return b"".join((HEADER, *pieces, TRAILER))
+
+
+def _counted(text: bytes | None) -> bytes:
+    """A jsonb with its length, as it stands in a row."""
+    return NULL if not text else (len(text) + 1).to_bytes(4, "big") + b"\x01" + text
 
 
 def _nulls(kind: Kind, values: Values, lengths: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:

@@ -71,9 +71,14 @@ COLUMNS: tuple[tuple[str, Kind], ...] = (  # of device_state, as in its migratio
     ("power_lost", "int2"),
     ("battery_low", "int2"),
     ("inactive", "int2"),
+    ("zoned_time", "timestamptz"),
+    ("zoned_latitude", "float8"),
+    ("zoned_longitude", "float8"),
+    ("zones", "jsonb"),
     ("attributes", "jsonb"),
 )
 NAMES = ", ".join(name for name, _ in COLUMNS)
+TEXTS = tuple(name for name, kind in COLUMNS if kind == "jsonb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ async def load(connection: AsyncConnection[Any]) -> tuple[dict[str, Any], int]:
     if not parts:
         return {name: array(kind, ()) for name, kind in COLUMNS}, row[0]
     fields: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name, kind in COLUMNS if kind != "jsonb"}
-    fields["attributes"] = [text for part in parts for text in part["attributes"]]
+    for name in TEXTS:
+        fields[name] = [text for part in parts for text in part[name]]
     return fields, row[0]
 
 

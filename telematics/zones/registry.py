@@ -26,6 +26,7 @@ from telematics.hours import ALWAYS, Hours
 from telematics.store.changes import Changes
 from telematics.store.database import Database
 from telematics.store.zones import ZoneRow, load_groups, load_zones
+from telematics.zones import shapes
 
 log = structlog.get_logger(__name__)
 
@@ -61,14 +62,13 @@ class Zone:
     def edges(self) -> NDArray[np.float64]:
         """Every straight piece of the border: longitude and latitude of both ends."""
         coordinates, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(self.outline)), return_index=True)
-        within = ring[1:] == ring[:-1]
-        return np.ascontiguousarray(np.hstack([coordinates[:-1], coordinates[1:]])[within])
+        edges = np.hstack([coordinates[:-1], coordinates[1:]])[ring[1:] == ring[:-1]]
+        cut = (np.abs(edges[:, 0]) == 180) & (edges[:, 0] == edges[:, 2])  # at the antimeridian the area goes on
+        return np.ascontiguousarray(edges if cut.all() else edges[~cut])
 
     @cached_property
     def core(self) -> Any:
         """What a segment has to cross before the zone counts as passed: not just its border's noise."""
-        from telematics.zones import shapes
-
         core = shapes.shrunk(self.outline, min(self.border_m, self.depth_m / 2))
         shapely.prepare(core)
         return core
@@ -92,9 +92,11 @@ class Index:
         self.outline = np.full(capacity, None, object)
         self.account = np.zeros(capacity, "i4")
         self.all_devices = np.zeros(capacity, "?")
-        self.number = np.zeros(capacity, "u8")  # a random one for each zone
+        self.number = np.zeros(capacity, "u8")  # a random one for each zone: their sums tell sets of zones apart
+        self.numbers: list[int] = [0] * capacity  # the same, as Python's own
         self.limit_kmh = np.full(capacity, np.inf)
         self.passes = np.zeros(capacity, "?")
+        self.accounts = np.zeros(0, "?")  # by account: whether it has zones
         self.tree = shapely.STRtree([])
         self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
         self._group_keys = np.zeros(0, "i8")
@@ -117,15 +119,29 @@ class Index:
         for name in ("outline", "account", "all_devices", "number", "limit_kmh", "passes"):
             getattr(new, name)[: len(self.zones)] = getattr(self, name)
         new.zones[: len(self.zones)] = self.zones
+        new.numbers[: len(self.zones)] = self.numbers
         new.place_of = {zone_id: place for zone_id, place in self.place_of.items() if place not in drop}
         for place in drop:
             new._clear(place)
         places = iter(free)
         for zone in zones:
             new._put(new.place_of[zone.id] if zone.id in new.place_of else next(places), zone)
+        new.accounts = np.zeros(int(new.account.max(initial=0)) + 2, "?")
+        new.accounts[[zone.account_id for zone in new.zones if zone is not None]] = True
         new.tree = shapely.STRtree(new.outline)
         new._attach(groups)
         return new
+
+    def only(self, ids: Collection[int]) -> Index:
+        """A small tree over some of the zones; places and targets as here."""
+        part = Index()
+        part.__dict__.update(self.__dict__)
+        part.place_of = {zone_id: self.place_of[zone_id] for zone_id in ids if zone_id in self.place_of}
+        part.outline = np.full(len(self.zones), None, object)
+        places = list(part.place_of.values())
+        part.outline[places] = self.outline[places]
+        part.tree = shapely.STRtree(part.outline)
+        return part
 
     def regrouped(self, groups: Groups) -> Index:
         """The same after groups changed."""
@@ -157,7 +173,7 @@ class Index:
         self.outline[place] = zone.outline
         self.account[place] = zone.account_id
         self.all_devices[place] = zone.targets.all_devices
-        self.number[place] = _scattered(zone.id)
+        self.number[place] = self.numbers[place] = _scattered(zone.id)
         self.limit_kmh[place] = np.inf if zone.speed_limit_kmh is None else zone.speed_limit_kmh
         self.passes[place] = zone.passes
 
@@ -191,7 +207,8 @@ def _scattered(number: int) -> int:
     return z ^ z >> 31
 
 
-Follow = Callable[[Index, frozenset[int]], Awaitable[None]]  # the index to come; ids of zones that are not where they were
+# The index to come; ids of zones that are not where they were, and of those that are but have other rules
+Follow = Callable[[Index, frozenset[int], frozenset[int]], Awaitable[None]]
 
 
 class Zones:
@@ -235,7 +252,7 @@ class Zones:
         moved = {zone.id for zone in zones if (old := kept.get(zone.id)) is None or not zone.same_place(old)} | gone
         disabled = {zone.id for zone in zones if not zone.enabled or zone.outline is None}
         index = await asyncio.to_thread(self.index.updated, zones, gone | disabled, self.groups)
-        await self._take(index, frozenset(moved))
+        await self._take(index, frozenset(moved), frozenset(zone.id for zone in zones))
         for zone in zones:
             self._zones[zone.id] = zone
         for zone_id in gone:
@@ -252,7 +269,7 @@ class Zones:
         if len(self.index):
             index = await asyncio.to_thread(self.index.regrouped, self.groups)
             by_group = frozenset(zone.id for zone in self._zones.values() if zone.targets.group_ids)
-            await self._take(index, by_group)
+            await self._take(index, by_group, by_group)
 
     async def _reload_calendars(self, ids: set[int] | None) -> None:
         if ids is not None:  # with everything else they came with the zones
@@ -267,9 +284,9 @@ class Zones:
         if ids:
             await self.reload(ids)
 
-    async def _take(self, index: Index, moved: frozenset[int]) -> None:
+    async def _take(self, index: Index, moved: frozenset[int], edited: frozenset[int]) -> None:
         if self.follow is not None:
-            await self.follow(index, moved)
+            await self.follow(index, moved, edited)
         self.index = index
 
 

@@ -32,11 +32,12 @@ def states(device_ids: list[int], seed: int) -> dict[str, Any]:
         else:
             fields[name] = random.integers(0, 2, count).astype(kind)
     fields["attributes"] = [None if random.random() < 0.3 else b'{"a": %d}' % number for number in range(count)]
+    fields["zones"] = [None if random.random() < 0.6 else b"[[%d, 5]]" % number for number in range(count)]
     return fields
 
 
 def test_every_field_of_the_state_is_saved() -> None:
-    assert {name for name, _ in snapshot.COLUMNS} == {name for name, _, _ in FIELDS} | {"device_id", "attributes"}
+    assert {name for name, _ in snapshot.COLUMNS} == {name for name, _, _ in FIELDS} | {"device_id", "attributes", "zones"}
 
 
 async def test_states_come_back_as_they_were(database: Database) -> None:
@@ -54,7 +55,8 @@ async def test_states_come_back_as_they_were(database: Database) -> None:
         expected[10:20] = second[name]
         np.testing.assert_array_equal(found[name], expected, err_msg=name)
         assert found[name].dtype == np.dtype(kind)
-    assert found["attributes"] == first["attributes"][:10] + second["attributes"] + first["attributes"][20:]
+    for name in ("attributes", "zones"):
+        assert found[name] == first[name][:10] + second[name] + first[name][20:]
 
 
 async def test_days_are_added_once_however_often_it_is_saved(database: Database) -> None:
