@@ -36,6 +36,8 @@ NASTY = [
 ]
 QUERIES = {
     "/api/devices": ("id", "uniqueId", "limit", "offset"),
+    "/api/geofences": ("id", "deviceId", "groupId", "outline", "limit", "offset"),
+    "/api/geofences/geojson": ("deviceId", "limit"),
     "/api/positions": ("deviceId", "id", "from", "to", "limit"),
     "/api/positions/gpx": ("deviceId", "from", "to"),
     "/api/reports/events": ("deviceId", "type", "from", "to"),
@@ -63,6 +65,13 @@ FIELDS = (
     "administrator",
     "timeZone",
     "language",
+    "area",
+    "geometry",
+    "radius",
+    "hours",
+    "groupId",
+    "deviceIds",
+    "data",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8) | JSON
 LITTLE = settings(
@@ -124,7 +133,8 @@ async def test_any_body(world: World) -> None:
             b"9" * 10_000,
         ]
         raw = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
-        paths = ("/api/devices", "/api/users", "/api/accounts", "/api/unknown-trackers/adopt", "/api/session")
+        paths: tuple[str, ...] = ("/api/devices", "/api/users", "/api/accounts", "/api/unknown-trackers/adopt", "/api/session")
+        paths += ("/api/geofences", "/api/geofences/import", "/api/groups", "/api/calendars", "/api/permissions")
         headers = {"Content-Type": "application/json", "X-Forwarded-For": "203.0.113.9"}
         await in_parallel(admin.post(path, content=body, headers=headers) for body in raw for path in paths)
         await in_parallel(admin.put(f"/api/devices/{world.ids['b1']}", content=body, headers=headers) for body in raw)

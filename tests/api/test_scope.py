@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -24,6 +25,7 @@ HERS = ("imei-a1", "Truck a1", "imei-a2", "anna@example.com", "Anna Ltd", "Rita"
 RANGE = {"from": (NOW - timedelta(hours=1)).isoformat(), "to": (NOW + timedelta(hours=1)).isoformat()}
 Call = dict[str, Any]
 EMPTY, REFUSED, MISSING, OWN = "empty list", 403, 404, "only one's own"
+REFUSED_LINK = 400
 
 # What Boris asks with Anna's ids ({a1} and so on stand for them), and what he must get
 TABLE: dict[str, list[tuple[Call, object]]] = {
@@ -41,6 +43,40 @@ TABLE: dict[str, list[tuple[Call, object]]] = {
     ],
     "DELETE /api/devices/{device_id}": [({"path": "{a1}"}, MISSING)],
     "GET /api/events/{event_id}": [({"path": "{event}"}, MISSING)],
+    "GET /api/calendars": [({}, OWN)],
+    "POST /api/calendars": [({"json": {"name": "x", "data": "{data}", "accountId": "{Anna Ltd}"}}, MISSING)],
+    "GET /api/calendars/{calendar_id}": [({"path": "{calendar}"}, MISSING)],
+    "PUT /api/calendars/{calendar_id}": [({"path": "{calendar}", "json": {"name": "x"}}, MISSING)],
+    "DELETE /api/calendars/{calendar_id}": [({"path": "{calendar}"}, MISSING)],
+    "GET /api/geofences": [
+        ({}, OWN),
+        ({"params": {"id": "{geofence}"}}, EMPTY),
+        ({"params": {"deviceId": "{a1}"}}, EMPTY),
+        ({"params": {"groupId": "{group}", "outline": True}}, EMPTY),
+    ],
+    "GET /api/geofences/geojson": [({}, OWN), ({"params": {"deviceId": "{a1}", "outline": True}}, OWN)],
+    "POST /api/geofences": [
+        ({"json": {"name": "x", "area": "CIRCLE (1 2, 3)", "accountId": "{Anna Ltd}"}}, MISSING),
+        ({"json": {"name": "x", "area": "CIRCLE (1 2, 3)", "deviceIds": ["{a1}"]}}, MISSING),
+        ({"json": {"name": "x", "area": "CIRCLE (1 2, 3)", "groupIds": ["{group}"]}}, MISSING),
+        ({"json": {"name": "x", "area": "CIRCLE (1 2, 3)", "calendarId": "{calendar}"}}, MISSING),
+    ],
+    "POST /api/geofences/import": [({"params": {"accountId": "{Anna Ltd}", "save": True}, "content": b"POINT (1 2)"}, MISSING)],
+    "GET /api/geofences/{zone_id}": [({"path": "{geofence}"}, MISSING)],
+    "PUT /api/geofences/{zone_id}": [({"path": "{geofence}", "json": {"name": "x"}}, MISSING)],
+    "DELETE /api/geofences/{zone_id}": [({"path": "{geofence}"}, MISSING)],
+    "GET /api/groups": [({}, OWN)],
+    "POST /api/groups": [
+        ({"json": {"name": "x", "groupId": "{group}"}}, MISSING),
+        ({"json": {"name": "x", "accountId": "{Anna Ltd}"}}, MISSING),
+    ],
+    "GET /api/groups/{group_id}": [({"path": "{group}"}, MISSING)],
+    "PUT /api/groups/{group_id}": [({"path": "{group}", "json": {"name": "x"}}, MISSING)],
+    "DELETE /api/groups/{group_id}": [({"path": "{group}"}, MISSING)],
+    "POST /api/permissions": [({"json": {"deviceId": "{a1}", "geofenceId": "{geofence}"}}, MISSING)],
+    "DELETE /api/permissions": [({"json": {"deviceId": "{a1}", "geofenceId": "{geofence}"}}, MISSING)],
+    "POST /api/permissions/bulk": [({"json": [{"groupId": "{group}", "geofenceId": "{geofence}"}]}, MISSING)],
+    "DELETE /api/permissions/bulk": [({"json": [{"userId": "{anna}", "geofenceId": "{geofence}"}]}, REFUSED_LINK)],
     "GET /api/positions": [
         ({}, OWN),
         ({"params": {"deviceId": "{a1}"}}, MISSING),
@@ -88,11 +124,8 @@ HARMLESS = {
     "POST /api/session/token",
     "GET /api/server",
     "GET /api/attributes/computed",
-    "GET /api/calendars",
     "GET /api/commands",
     "GET /api/drivers",
-    "GET /api/geofences",
-    "GET /api/groups",
     "GET /api/maintenance",
     "GET /api/notifications",
     "GET /api/orders",
@@ -108,6 +141,9 @@ HARMLESS = {
     "WS /api/socket",  # has a test of its own below
     "MOUNT /static",
 }
+
+
+ANY = {"group": 1, "calendar": 1, "geofence": 1, "data": ""}
 
 
 def routes_of(routes: list[BaseRoute], prefix: str = "") -> Iterator[str]:
@@ -147,6 +183,7 @@ async def test_every_route_keeps_to_its_viewer(world: World) -> None:
         events = (await anna.get("/api/reports/events", params={"deviceId": ids["a1"], **RANGE})).json()
         ids["event"] = next(event["id"] for event in events if event["type"] == "alarm")
         ids["token"] = (await anna.post("/api/session/token")).text
+        ids |= await things(anna)
         assert (await anna.get(f"/api/events/{ids['event']}")).status_code == 200
         assert len((await anna.get("/api/positions", params={"id": ids["position"]})).json()) == 1
 
@@ -163,6 +200,18 @@ async def test_every_route_keeps_to_its_viewer(world: World) -> None:
         names = [device["name"] for device in (await anna.get("/api/devices")).json()]
         assert names == ["Truck a1", "Truck a2"], "Boris changed something"
         assert (await anna.get("/api/session")).json()["name"] == "Anna"
+
+
+async def things(anna: httpx.AsyncClient) -> dict[str, Any]:
+    """A group, a calendar and a zone of hers."""
+    data = b64encode(b"BEGIN:VEVENT\nDTSTART:20260105T090000\nDTEND:20260105T180000\nEND:VEVENT").decode()
+    bodies = {
+        "group": {"name": "Truck a1's"},
+        "calendar": {"name": "Truck a1's", "data": data},
+        "geofence": {"name": "Truck a1's", "area": "CIRCLE (43.2389 76.8897, 300)", "allDevices": True},
+    }
+    made = {name: (await anna.post(f"/api/{name}s", json=body)).json()["id"] for name, body in bodies.items()}
+    return {**made, "data": data}
 
 
 async def ask(client: httpx.AsyncClient, name: str, call: Call) -> httpx.Response:
@@ -192,7 +241,7 @@ async def test_nothing_of_anybodys_without_signing_in(world: World) -> None:
             if name.startswith(("WS", "MOUNT")):
                 continue
             for call, _ in TABLE.get(name, [({}, None)]):
-                answer = await ask(nobody, name, filled(call, {**world.ids, "position": 1, "event": 1, "token": "x" * 43}))
+                answer = await ask(nobody, name, filled(call, {**world.ids, "position": 1, "event": 1, "token": "x" * 43, **ANY}))
                 if name.startswith("DELETE /api/session"):
                     assert answer.status_code == 204
                     continue
