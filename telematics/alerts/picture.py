@@ -1,8 +1,8 @@
 """The small map in an e-mail: where the vehicle was, how it came there, and the zone that was entered.
 
-`draw` is pure: a `Scene` in, a PNG out. `Pictures` reads the way from the store and draws in a thread, one picture at a time. There
-are no streets in it, as nothing is asked of anybody: the towns around and the scale say where it is, the link beside it leads
-to the real map.
+`draw` is pure: a `Scene` in, a PNG out. `Pictures` reads the way from the store and draws in a thread, one picture at a time.
+There are no streets in it, as nothing is asked of anybody: the towns around and the scale say where it is, the link beside it
+leads to the real map.
 
 It is drawn twice as large as it is stored, and stored twice as large as it is shown: Pillow draws lines without smoothing.
 """
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import shapely
@@ -196,7 +197,7 @@ def _way(image: Image.Image, view: View, scene: Scene) -> None:
     pen = ImageDraw.Draw(image)
     _line(pen, points, CASING, 6 * DRAWN)
     count = len(points) - 1
-    for place, (a, b) in enumerate(zip(points, points[1:], strict=False)):
+    for place, (a, b) in enumerate(pairwise(points)):
         share = (place + 1) / count
         colour = tuple(round(old + (new - old) * share) for old, new in zip(WAY_OLD, WAY_NEW, strict=True))
         _line(pen, [a, b], colour, round(3.5 * DRAWN))

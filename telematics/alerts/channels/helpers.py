@@ -31,6 +31,7 @@ class Helpers:
     def __init__(self, most: int = MOST) -> None:
         self._places = asyncio.Semaphore(most)
         self._idle: list[tuple[Process, asyncio.TimerHandle]] = []
+        self._ending: set[asyncio.Task[int]] = set()
 
     async def notify(self, url: str, *, title: str, body: str, deadline_s: float, public_only: bool = False) -> dict[str, Any]:
         """Raises NotSent."""
@@ -50,9 +51,9 @@ class Helpers:
     async def close(self) -> None:
         for process, timer in self._idle:
             timer.cancel()
-            _end(process)
-            await process.wait()
+            self._end(process)
         self._idle.clear()
+        await asyncio.gather(*self._ending)
 
     async def _ask(self, order: dict[str, Any], deadline_s: float) -> dict[str, Any]:
         asked = False
@@ -74,11 +75,15 @@ class Helpers:
     async def _process(self) -> AsyncIterator[Process]:
         """A process for one order. It is kept when the order ended well, and ended otherwise: who knows what it is doing."""
         async with self._places:
-            process = self._take() or await _start()
+            kept = self._take()
+            process = kept or await _start()
             try:
+                assert process.stdout is not None
+                if kept is None and not await process.stdout.readline():  # it has read Apprise
+                    raise OSError("it can't be started")
                 yield process
             except BaseException:
-                _end(process)
+                self._end(process)
                 raise
             timer = asyncio.get_running_loop().call_later(IDLE_S, self._dismiss, process)
             self._idle.append((process, timer))
@@ -93,7 +98,15 @@ class Helpers:
 
     def _dismiss(self, process: Process) -> None:
         self._idle = [kept for kept in self._idle if kept[0] is not process]
-        _end(process)
+        self._end(process)
+
+    def _end(self, process: Process) -> None:
+        """Killed, and seen to be dead: only then its pipes are closed."""
+        with suppress(ProcessLookupError):
+            process.kill()
+        task = asyncio.create_task(process.wait(), name="helper's end")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _not_sent(self, answer: dict[str, Any], url: str) -> NotSent:
         lines = [str(line) for line in answer.get("log", ())]
@@ -114,27 +127,15 @@ class Helpers:
 
 
 async def _start() -> Process:
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "telematics.alerts.channels.helper", stdin=PIPE, stdout=PIPE, stderr=DEVNULL,
         limit=LONGEST_ANSWER, env=_environment(),
     )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        await process.stdout.readline()  # it has read Apprise
-    except BaseException:
-        _end(process)
-        raise
-    return process
 
 
 def _environment() -> dict[str, str]:
     """Without our own settings, which hold secrets that a plugin needn't see."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("TELEMATICS_", "APPRISE_", "PG"))}
-
-
-def _end(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
 
 
 def secrets_of(url: str) -> list[str]:
