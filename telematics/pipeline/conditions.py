@@ -173,16 +173,17 @@ class Conditions:
         return events
 
     def _power(self, rows: Rows, slot: Slots, current: Places, state: State) -> list[Event]:
-        volts = rows.columns.power_v
-        least = self._limit("power_lost_v", slot[current], state)
-        lost, back = volts[current] < least, volts[current] >= least + POWER_BACK_V
-        changed = _changes(lost, back, slot[current], state["power_lost"])
+        volts, own = rows.columns.power_v[current], slot[current]
+        least = self._limit("power_lost_v", own, state)
+        back = volts >= least + POWER_BACK_V
+        had = carried(np.where(back, 1.0, np.nan), own, state["power_lost"][own] != UNKNOWN) > 0
+        lost = (volts < least) & had  # a tracker that never had any is not one that lost it
         events = []
-        for place, phase, was in changed:
-            if was != UNKNOWN:  # a tracker that never had any is not one that lost it
+        for place, phase, was in _changes(lost, back, own, state["power_lost"]):
+            if was != UNKNOWN:
                 name = "powerLost" if phase == TROUBLE else "powerRestored"
                 row = current[place]
-                events.append(_event(rows, row, name, rows.columns.time[row], power_v=round(float(volts[row]), 2)))
+                events.append(_event(rows, row, name, rows.columns.time[row], power_v=round(float(volts[place]), 2)))
         return events
 
     def _battery(self, rows: Rows, slot: Slots, current: Places, state: State) -> list[Event]:
