@@ -253,7 +253,8 @@ class _Walk:
         if len(changed):
             _, last = self._crossings(changed)
             self._crossed[changed] = self._moments(changed, last)
-        other = self._inside != self._settled[pair]
+        candidate = np.array([visit is not None and visit.crossed is not None for visit in self._visits], "?")
+        other = (self._inside != self._settled[pair]) | candidate[pair]  # which time may confirm before the first fix
         rows = np.arange(total)
         since = np.maximum.accumulate(np.where(other, rows, -1)) >= self._start[pair]
         self._clear = np.zeros(total, "?")
