@@ -132,8 +132,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_on(database: Database, settings: Settings, **alerts: Any) -> AsyncIterator[Desk]:
-    """With the alerts running."""
+async def desk_on(database: Database, settings: Settings, *, running: bool = True, **alerts: Any) -> AsyncIterator[Desk]:
+    """With the alerts running, unless another process is to do it."""
     settings = settings.model_copy(update={"alerts": AlertSettings(**alerts)})
     gateways = {name: Gateway(name, idempotent=name == "webhook") for name in ("mail", "sms", "messenger", "webhook")}
     account = (await fetch(database, "INSERT INTO accounts (name) VALUES ('Fleet') RETURNING id"))[0][0]
@@ -145,13 +145,14 @@ async def desk_on(database: Database, settings: Settings, **alerts: Any) -> Asyn
     devices = Devices()
     async with database.pool.connection() as connection:
         devices.put(await load_devices(connection, None))
-    running = Alerts(database, settings, devices, Zones(database), Bus(devices), dict(gateways))
-    await running.rules.load(None)
-    running.start()
+    service = Alerts(database, settings, devices, Zones(database), Bus(devices), dict(gateways))
+    await service.rules.load(None)
+    if running:
+        service.start()
     try:
-        yield Desk(database, running, gateways, account, truck, devices)
+        yield Desk(database, service, gateways, account, truck, devices)
     finally:
-        await running.stop()
+        await service.stop()
 
 
 @pytest.fixture
