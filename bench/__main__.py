@@ -3,7 +3,7 @@
 (a) GT06, 2,000 connections, one position a packet
 (b) Teltonika 8E, 2,000 connections, 10 records a packet, 12 IO elements each
 For each: full load, half load for the acknowledgement's latency, raw COPY of the rows that were stored. Then 10,000 idle
-connections.
+connections; then what watching nearness costs (bench/proximity.py).
 The figures go to the screen and, as JSON, to bench/results/. Nothing here is a test: `--require` compares with what we promise.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import proximity
 from bench.host import Host, connect, running
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,6 +32,7 @@ IDLE = 10_000
 FIRST_ID = 860_000_000_000_000
 PROMISES = {"gt06": 0.15, "teltonika": 0.2}  # of raw COPY
 IDLE_BYTES, HALF_LOAD_P99_MS = 400_000_000, 250.0
+MEASURES = ("gt06", "teltonika", "idle", "proximity")
 RECORDS = {"gt06": 1, "teltonika": 10}
 out = Console()
 
@@ -40,10 +42,10 @@ def main() -> None:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20, help="of full load, and of half load")
-    parser.add_argument("--only", choices=["gt06", "teltonika", "idle"], action="append", help="some of the measures")
+    parser.add_argument("--only", choices=MEASURES, action="append", help="some of the measures")
     parser.add_argument("--require", action="store_true", help="exit with 1 when a promise is not kept")
     arguments = parser.parse_args()
-    chosen = arguments.only or ["gt06", "teltonika", "idle"]
+    chosen = arguments.only or MEASURES
     figures: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "machine": platform.platform(), "cores": os.cpu_count()}
     broken: list[str] = []
     for protocol in ("gt06", "teltonika"):
@@ -54,6 +56,9 @@ def main() -> None:
         figures["idle"] = measure_idle()
         if figures["idle"]["server_bytes"] > IDLE_BYTES:
             broken.append(f"idle: {figures['idle']['server_bytes'] / 1e6:.0f} MB instead of {IDLE_BYTES / 1e6:.0f}")
+    if "proximity" in chosen:
+        figures["proximity"] = proximity.measure()
+        broken += proximity.check(figures["proximity"])
     show(figures)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -186,7 +191,7 @@ def check(protocol: str, figures: dict[str, Any]) -> list[str]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    for name in ("gt06", "teltonika", "idle"):
+    for name in MEASURES:
         if name in figures:
             table = Table(title=name, title_justify="left", show_header=False)
             for label, value in figures[name].items():

@@ -43,9 +43,9 @@ NEVER = np.iinfo(np.int64).min  # NaT as a number
 SLOWEST_KMH = 20.0
 SMOOTHED_MS = 60_000.0
 LONGER = 1.5  # of the minutes: further away than that it has left
-MOST_PAIRS = 50_000  # of a proximity: a customer's busiest yard has a few hundred
+MOST_PAIRS = 100_000  # of a proximity that are near or about to be; and as many that parted lately
 MOST_OF_ALL = 500_000  # some 40 MB
-CANDIDATES = 4 * MOST_PAIRS
+CANDIDATES = 400_000  # of a proximity: two are looked at for each pair that is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,12 @@ class Pairs:
             key[flips], is_near[flips], at[flips], np.where(silent, apart_m, first_m)[flips], position[flips], silent[flips]
         )
         changing = np.where(flips | anew, NEVER, changing)
-        cooling = (since != NEVER) & (now_ms - since < plan.cooldown_ms[rule])
-        keep = is_near | (changing != NEVER) | cooling
+        keep = is_near | (changing != NEVER)
         over = self._crowded(rule, keep, known)
         cut = np.union1d(cut, np.unique(rule[over]))
         keep &= ~over
+        cooling = ~keep & ~over & (since != NEVER) & (now_ms - since < plan.cooldown_ms[rule])
+        keep |= _newest(rule, since, cooling)
         found = _without(found, over[flips])
         gone = key[known & ~keep & (since != NEVER)]
         self._put(key[keep], is_near[keep], since[keep], changing[keep], first_m[keep], position[keep])
@@ -298,6 +299,19 @@ def _at(values: NDArray[Any], place: Ints, known: Mask, otherwise: Any) -> NDArr
     if not len(values):
         return np.full(len(place), otherwise, values.dtype)
     return np.where(known, values[place], otherwise).astype(values.dtype)
+
+
+def _newest(rule: Ints, since_ms: Ints, cooling: Mask) -> Mask:
+    """Of pairs that parted lately those to be remembered: where there are too many, the oldest are near again too soon."""
+    places = np.flatnonzero(cooling)
+    if len(places) > MOST_PAIRS:
+        places = places[np.lexsort((-since_ms[places], rule[places]))]
+        start = np.searchsorted(rule[places], rule[places])
+        places = places[np.arange(len(places)) - start < MOST_PAIRS]
+        places = places[np.argsort(-since_ms[places], kind="stable")][:MOST_OF_ALL]
+    newest = np.zeros(len(rule), "?")
+    newest[places] = True
+    return newest
 
 
 def _without(flips: Flips, over: Mask) -> Flips:
