@@ -30,6 +30,9 @@ class UserRow:
     disabled: bool
     language: str | None
     attributes: dict[str, Any] = field(default_factory=dict)
+    phone: str | None = None  # for SMS, +77011234567
+    time_zone: str | None = None  # None: the account's
+    quiet_hours: list[dict[str, Any]] | None = None  # weekly, telematics/hours.py
 
     @property
     def rights(self) -> tuple[object, ...]:
@@ -73,6 +76,9 @@ async def create_user(
     disabled: bool = False,
     language: str | None = None,
     attributes: dict[str, Any] | None = None,
+    phone: str | None = None,
+    time_zone: str | None = None,
+    quiet_hours: list[dict[str, Any]] | None = None,
 ) -> UserRow:
     """Raises Problem 400 when the e-mail is taken, 404 when there is no such account."""
     password_hash = await passwords.hashed(password)
@@ -90,6 +96,9 @@ async def create_user(
             disabled=disabled,
             language=language,
             attributes=Jsonb(attributes or {}),
+            phone=phone,
+            time_zone=time_zone,
+            quiet_hours=_json(quiet_hours),
         )
     except UniqueViolation:
         raise _taken(email) from None
@@ -119,6 +128,9 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
                 disabled=changed.disabled,
                 language=changed.language,
                 attributes=Jsonb(changed.attributes),
+                phone=changed.phone,
+                time_zone=changed.time_zone,
+                quiet_hours=_json(changed.quiet_hours),
                 password_hash=password_hash,
             )
             if password is not None:
@@ -204,8 +216,15 @@ async def ensure_first_administrator(
             disabled=False,
             language=None,
             attributes=Jsonb({}),
+            phone=None,
+            time_zone=None,
+            quiet_hours=None,
         )
         return password
+
+
+def _json(value: list[dict[str, Any]] | None) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
 
 
 async def _one_at_a_time(connection: AsyncConnection[Any]) -> None:

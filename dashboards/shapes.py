@@ -105,6 +105,8 @@ class UserOut(Shape, frozen=True):
     disable_reports: bool = False
     fixed_email: bool = False
     poi_layer: str | None = None
+    time_zone: str | None = None  # ours; None: the account's
+    quiet_hours: list[dict[str, Any]] | None = None  # ours, weekly
 
 
 class AccountOut(Shape, frozen=True):

@@ -11,6 +11,7 @@ from dashboards.api import (
     geofences,
     groups,
     health,
+    messengers,
     notification_tests,
     notifications,
     permissions,
@@ -37,6 +38,7 @@ ROUTERS = tuple(
         geofences,
         groups,
         health,
+        messengers,
         notification_tests,  # before notifications, whose paths take any number
         notifications,
         permissions,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from dataclasses import replace
-from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator
 
 from dashboards import auth, people, sql
 from dashboards.api import answers
-from dashboards.api.parameters import Body, Name, Paged, PathId
+from dashboards.api.parameters import Body, Name, Paged, PathId, TimeZone
 from dashboards.api.users import Language
 from dashboards.identity import Viewer
 from dashboards.problems import not_found
@@ -19,15 +16,6 @@ from dashboards.shapes import AccountOut, instant
 from dashboards.state import Shared, State
 
 router = APIRouter(prefix="/api/accounts", tags=["Accounts"])
-
-
-def _zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
-        raise ValueError("give a time zone such as Asia/Almaty")
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
 class AccountChange(Body):

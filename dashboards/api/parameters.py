@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,15 @@ def _shallow(value: object, levels: int) -> bool:
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), AfterValidator(_text)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=512), AfterValidator(_text)]
 Attributes = Annotated[dict[str, Any], AfterValidator(_small)]
+
+
+def _zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("give a time zone such as Asia/Almaty")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
 def camel(name: str) -> str:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from dashboards import auth, passwords, people, sql
 from dashboards.api import answers
-from dashboards.api.parameters import Attributes, Body, Id, Name, Paged, PathId
+from dashboards.api.parameters import Attributes, Body, Id, Name, Paged, PathId, TimeZone
 from dashboards.identity import Viewer
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import UserOut
 from dashboards.state import Shared, State
+from telematics.alerts.channels.phones import normalised
+from telematics.hours import parse_weekly
 
 router = APIRouter(prefix="/api/users", tags=["Users"])
 
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}([-_][a-zA-Z]{2,4})?$", description="such as en, ru, kk")]
 Password = Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
 Email = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
+
+
+def _phone(written: str) -> str | None:
+    return normalised(written) if written.strip() else None
+
+
+Phone = Annotated[str, Field(max_length=64, description="with the country's code; empty: none"), AfterValidator(_phone)]
+Weekly = Annotated[list[dict[str, Any]] | None, BeforeValidator(parse_weekly)]
 
 
 class UserChange(Body):
@@ -35,6 +45,9 @@ class UserChange(Body):
     language: Language | None = None
     attributes: Attributes | None = None
     account_id: Id | None = None
+    phone: Phone | None = None
+    time_zone: TimeZone | None = None
+    quiet_hours: Weekly = None
 
 
 class NewUser(UserChange):
@@ -65,6 +78,9 @@ async def add_user(new: NewUser, viewer: auth.Administrator, shared: Shared) -> 
         disabled=bool(new.disabled),
         language=new.language,
         attributes=new.attributes or {},
+        phone=new.phone,
+        time_zone=new.time_zone,
+        quiet_hours=new.quiet_hours,
     )
     return answers.json(shape(row))
 
@@ -76,14 +92,18 @@ async def get_user(user_id: PathId, viewer: auth.User, shared: Shared) -> Respon
 
 @router.put("/{user_id}", responses=answers.shaped(UserOut))
 async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, shared: Shared) -> Response:
-    """Administrators change everything; others their own name, password, language and attributes. A new password ends all
-    sessions and tokens of the user."""
+    """Administrators change everything; others their own name, password, language, attributes, phone, time zone and
+    quiet hours, in which nothing but urgent alerts is sent. A new password ends all sessions and tokens of the user."""
     row = await _user(shared, viewer, user_id)
     if not viewer.administrator and row.id != viewer.user_id:
         raise Problem(403, "Only for administrators", "You may change yourself, not others.")
     changed = _merged(row, change)
     if not viewer.administrator and (changed.rights != row.rights or changed.email != row.email):
-        raise Problem(403, "Only for administrators", "You may change your name, password, language and attributes.")
+        raise Problem(
+            403,
+            "Only for administrators",
+            "You may change your name, password, language, phone, time zone, quiet hours and attributes.",
+        )
     saved = await people.change_user(shared.server.database, changed, password=change.password)
     shared.auth.forget_user(user_id)
     return answers.json(shape(saved))
@@ -114,6 +134,9 @@ def shape(row: people.UserRow) -> UserOut:
         account_id=row.account_id,
         language=row.language,
         device_readonly=row.readonly,
+        phone=row.phone,
+        time_zone=row.time_zone,
+        quiet_hours=row.quiet_hours,
     )
 
 
@@ -126,7 +149,7 @@ async def _user(shared: State, viewer: Viewer, user_id: int) -> people.UserRow:
 
 def _merged(row: people.UserRow, change: UserChange) -> people.UserRow:
     given = {name: getattr(change, name) for name in change.model_fields_set - {"password"}}
-    clearable = {"language"}
+    clearable = {"language", "phone", "time_zone", "quiet_hours"}
     changed = {name: value for name, value in given.items() if value is not None or name in clearable}
     if "email" in changed:
         changed["email"] = changed["email"].lower()

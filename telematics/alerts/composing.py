@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
+from psycopg import AsyncConnection
 
 from telematics.alerts import wording
 from telematics.alerts.channels import Fact, Message
 from telematics.alerts.matching import Person, Rule, zone_of
 from telematics.store import deliveries as store
-from telematics.store.database import Database
 from telematics.store.deliveries import Delivery, ToldAlert
 from telematics.zones.registry import Zone, Zones
 
@@ -34,19 +34,21 @@ class Pictures(Protocol):
 class Composer:
     """`place` and `pictures` are what whoever starts the server hands in; without them messages are plainer."""
 
-    def __init__(self, database: Database, public_url: str | None, zones: Zones) -> None:
-        self._database = database
+    def __init__(self, public_url: str | None, zones: Zones) -> None:
         self._public_url = public_url
         self._zones = zones
         self.place: Place | None = None
         self.pictures: Pictures | None = None
 
-    async def compose(self, delivery: Delivery, rule: Rule, person: Person | None) -> Message:
+    async def told(self, connection: AsyncConnection[Any], delivery: Delivery) -> list[ToldAlert]:
+        """What the message is about: as many alerts as it has room for. Raises LookupError when there is none any more."""
         limit = CALLED_AT_ONCE if delivery.channel == "webhook" else wording.LISTED
-        async with self._database.pool.connection() as connection:
-            told = await store.told_by(connection, delivery.id, limit)
+        told = await store.told_by(connection, delivery.id, limit)
         if not told:
             raise LookupError("the alert is gone")
+        return told
+
+    async def compose(self, delivery: Delivery, told: Sequence[ToldAlert], rule: Rule, person: Person | None) -> Message:
         language = person.language if person else rule.language
         first = told[0]
         picture = await self._drawn(first, language) if delivery.channel == "mail" else None

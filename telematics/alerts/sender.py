@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,6 @@ class Try:
     rule: Rule
     person: Person | None
     attempts: int  # this one among them
-    settled: bool = field(default=False)
 
 
 class Sender:
@@ -246,7 +245,9 @@ class Sender:
         """Compose, ask the meter, send. Never raises but when the server stops."""
         delivery = begun.delivery
         try:
-            message = await self._composer.compose(delivery, begun.rule, begun.person)
+            async with self._transaction() as connection:
+                told = await self._composer.told(connection, delivery)
+            message = await self._composer.compose(delivery, told, begun.rule, begun.person)
             if channel.name == "sms":
                 refusal = await self._meter().reserve(delivery.account_id, delivery.id, count_parts(message.short))
                 if refusal is not None:

@@ -19,6 +19,7 @@ from telematics.alerts.matching import Person, Zone
 from telematics.alerts.meter import FreeOfCharge, Meter
 from telematics.alerts.metrics import AlertMetrics
 from telematics.alerts.outbox import Outbox
+from telematics.alerts.picture import Pictures
 from telematics.alerts.rules import Rules
 from telematics.alerts.sender import STOP_S, Sender, send
 from telematics.config import Settings
@@ -55,8 +56,8 @@ class Tested:
 
 
 class Alerts:
-    """`watch` before Changes are loaded, then `run` for the life of the server. `meter`, `composer.place` and `composer.pictures`
-    may be set at any time by whoever starts it."""
+    """`watch` before Changes are loaded, then `start`, and `stop` at the end. `meter`, `composer.place` and `pictures.towns` may be
+    set at any time by whoever starts it."""
 
     def __init__(
         self,
@@ -77,7 +78,9 @@ class Alerts:
         self._task: asyncio.Task[None] | None = None
         self._tests: dict[int, deque[float]] = {}  # when users sent themselves test messages, in monotonic seconds
         zone = zone_finder(zones)
-        self.composer = Composer(database, settings.public_url, zones)
+        self.pictures = Pictures(database)
+        self.composer = Composer(settings.public_url, zones)
+        self.composer.pictures = self.pictures
         self.sender = Sender(
             database,
             settings.alerts,
@@ -125,6 +128,7 @@ class Alerts:
         finally:
             for channel in self.channels.values():
                 await channel.close()
+            self.pictures.close()
 
     def _told(self, news: Sequence[AlertNews]) -> None:
         self._bus.publish(alerts=news)
@@ -145,6 +149,10 @@ class Alerts:
     async def test_webhook(self, person: Person, url: str, secret: str | None) -> Tested:
         """The same to a rule's webhook. Raises TooManyTests."""
         return await self._tested(person, self.channels["webhook"], url, secret)
+
+    async def test_messenger(self, person: Person, messenger_id: int) -> Tested:
+        """The same to one messenger of the person's. Raises TooManyTests."""
+        return await self._tested(person, self.channels["messenger"], str(messenger_id))
 
     async def _tested(self, person: Person, way: Channel, address: str, secret: str | None = None) -> Tested:
         self._count_test(person.id)

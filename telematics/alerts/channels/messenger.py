@@ -27,6 +27,7 @@ OPTIONS = frozenset(  # that say to whom and how loud, not where; the last four 
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    name: str
     plugin: str  # Apprise's module
     schemas: tuple[str, ...]
     hosts: tuple[str, ...] = ()  # endings one of which the host must have; none: Apprise has the host written into the plugin
@@ -34,27 +35,33 @@ class Service:
 
 
 SERVICES = (
-    Service("telegram", ("tgram",)),
-    Service("whatsapp", ("whatsapp",)),
-    Service("viber", ("viber",)),
-    Service("slack", ("slack",)),
-    Service("discord", ("discord",)),
-    Service("workflows", ("workflows", "workflow"), hosts=(".logic.azure.com", ".api.powerplatform.com")),  # Microsoft Teams
-    Service("google_chat", ("gchat",)),
-    Service("webexteams", ("wxteams", "webex")),
-    Service("matrix.base", ("matrixs",), hosts=("matrix.org",)),
-    Service("ntfy", ("ntfy", "ntfys"), mode="cloud"),
-    Service("pushover", ("pover",)),
-    Service("pushbullet", ("pbul",)),
-    Service("threema", ("threema",)),
-    Service("line", ("line",)),
-    Service("feishu", ("feishu",)),
-    Service("lark", ("lark",)),
-    Service("dingtalk", ("dingtalk",)),
-    Service("wecombot", ("wecombot",)),
+    Service("Telegram", "telegram", ("tgram",)),
+    Service("WhatsApp", "whatsapp", ("whatsapp",)),
+    Service("Viber", "viber", ("viber",)),
+    Service("Slack", "slack", ("slack",)),
+    Service("Discord", "discord", ("discord",)),
+    Service("Microsoft Teams", "workflows", ("workflows", "workflow"), hosts=(".logic.azure.com", ".api.powerplatform.com")),
+    Service("Google Chat", "google_chat", ("gchat",)),
+    Service("Webex", "webexteams", ("wxteams", "webex")),
+    Service("Matrix", "matrix.base", ("matrixs",), hosts=("matrix.org",)),
+    Service("ntfy", "ntfy", ("ntfy", "ntfys"), mode="cloud"),
+    Service("Pushover", "pushover", ("pover",)),
+    Service("Pushbullet", "pushbullet", ("pbul",)),
+    Service("Threema", "threema", ("threema",)),
+    Service("LINE", "line", ("line",)),
+    Service("Feishu", "feishu", ("feishu",)),
+    Service("Lark", "lark", ("lark",)),
+    Service("DingTalk", "dingtalk", ("dingtalk",)),
+    Service("WeCom", "wecombot", ("wecombot",)),
 )
 ALLOWED = ", ".join(f"{service.schemas[0]}://" for service in SERVICES)
 BY_SCHEMA = {schema: service for service in SERVICES for schema in service.schemas}
+HOSTS = {  # of addresses copied from the service, which Apprise reads, too
+    "discord.com": "Discord",
+    "discordapp.com": "Discord",
+    "hooks.slack.com": "Slack",
+    "chat.googleapis.com": "Google Chat",
+}
 BY_PLUGIN = {f"apprise.plugins.{service.plugin}": service for service in SERVICES}
 
 
@@ -90,16 +97,29 @@ class Messenger:
         return Sent()
 
     async def examine(self, url: str, *, deadline_s: float = 10.0) -> str:
-        """The service's name, such as Telegram. Raises ValueError that says what to write, NotSent when it can't be examined."""
+        """The service's name by Apprise, such as Telegram. Raises ValueError that says what to write, NotSent when it can't be
+        examined."""
         check_text(url)
         try:
             found = await self._helpers.look(url, deadline_s=deadline_s)
         except NotSent as error:
             if not error.permanent:
                 raise
-            raise ValueError(error.reason) from error
+            raise ValueError(
+                f"this messenger can't be used: {ALLOWED} can" if url.startswith("https:") else error.reason
+            ) from error
         _check_service(url, found)
         return str(found["service"])
+
+
+def service_of(url: str) -> str:
+    """The name of a URL's service, for lists; the URL was examined when it came."""
+    try:
+        parts = urlsplit(url)
+        service = BY_SCHEMA.get(parts.scheme)
+        return service.name if service else HOSTS.get(parts.hostname or "", "Messenger")
+    except ValueError:
+        return "Messenger"
 
 
 def check_text(url: str) -> None:

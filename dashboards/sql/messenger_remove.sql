@@ -1,0 +1,2 @@
+-- Primary key.
+DELETE FROM messengers WHERE id = %(id)s AND user_id = %(user_id)s

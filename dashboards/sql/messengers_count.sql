@@ -1,0 +1,1 @@
+SELECT count(*) FROM messengers WHERE user_id = %(user_id)s
