@@ -2,13 +2,14 @@
 
 A fix on the other side than the one that is settled makes a candidate: the border was crossed between the fix before and this
 one. Whether it was, and not only seemed so, is settled by fixes clear of the border: as many as the zone wants, or one that
-nothing contradicts for as long as the zone wants. A fix back on the settled side makes the candidate forgotten. The event's time is
-that of the crossing, whenever it was confirmed. (The rules, one by one: docs/architecture.md, "Zones".)
+nothing contradicts for as long as the zone wants. A fix back on the settled side makes the candidate forgotten. The event's time
+is that of the crossing, whenever it was confirmed. (The rules, one by one: docs/architecture.md, "Zones".)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import time
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -22,7 +23,7 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     zone_id: int
     shape: int  # of the zone this is about: of another one it says nothing
     inside: bool  # as settled
-    since: int | None = None  # of the crossing that settled it, or of the first look; None: long ago
+    since: int | None = None  # of the crossing that settled it, or of the first look; None: long ago, or of no interest
     dwelt: bool = False  # geofenceDwell was told
     over: bool = False  # the zone's speed limit is broken, and that was told
     crossed: int | None = None  # a candidate: when the border was crossed, …
@@ -64,6 +65,8 @@ class Rules(Protocol):
     def speed_limit_kmh(self) -> float | None: ...
     @property
     def passes(self) -> bool: ...
+    @property
+    def back_by(self) -> time | None: ...
 
 
 class Happening(NamedTuple):
@@ -125,11 +128,11 @@ def dwell_due(zone: Rules, visit: Visit) -> int | None:
     return visit.since + int(zone.dwell_s * 1000)
 
 
-def _uncontradicted(zone: Rules, visit: Visit, time: int | None, received: int | None) -> bool:
+def _uncontradicted(zone: Rules, visit: Visit, at: int | None, received: int | None) -> bool:
     if visit.clear is None or zone.confirm_s <= 0:
         return False
     enough = zone.confirm_s * 1000
-    if time is not None and time - visit.clear >= enough:
+    if at is not None and at - visit.clear >= enough:
         return True
     return received is not None and visit.clear_received is not None and received - visit.clear_received >= enough
 
@@ -156,7 +159,8 @@ def _confirm(zone: Rules, visit: Visit, told: list[Happening]) -> Visit:
         visit = _dwell(zone, visit, visit.crossed, visit.position_id, told)
     assert visit.crossed is not None
     told.append(Happening(EXIT if visit.inside else ENTER, visit.crossed, visit.position_id, {"geofence": zone.name}))
-    return Visit(visit.zone_id, visit.shape, not visit.inside, visit.crossed)
+    remembered = not visit.inside or zone.back_by is not None  # when it left matters only where it should be back
+    return Visit(visit.zone_id, visit.shape, not visit.inside, visit.crossed if remembered else None)
 
 
 def _forget(visit: Visit) -> Visit:

@@ -86,7 +86,7 @@ class Area:
     def passed(self, a: Fix, b: Fix) -> float | None:
         """When the way between two fixes outside came into the zone, if it led through its core."""
         core_m = min(self.border_m, self.depth_m / 2)
-        steps = 400
+        steps = 120
         if not self.reaches(a.place, b.place):
             return None
         if not any(self.holds(_between(a, b, step / steps)) for step in range(steps)):
