@@ -43,7 +43,7 @@ async def test_nobody_else_sees_tests_or_removes_it(world: World) -> None:
     ("url", "says"),
     [
         ("json://localhost/", "tgram://, whatsapp://"),
-        ("https://169.254.169.254/", "can be used"),
+        ("https://169.254.169.254/", "can't be used: tgram://"),
         ("ntfy://localhost/topic", "public server only"),
         (TELEGRAM + "?template=file:///etc/passwd", "option 'template'"),
         ("tgram://nonsense", "can't be read"),
