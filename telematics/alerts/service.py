@@ -56,8 +56,8 @@ class Tested:
 
 
 class Alerts:
-    """`watch` before Changes are loaded, then `start`, and `stop` at the end. `meter`, `composer.place` and `pictures.towns` may be
-    set at any time by whoever starts it."""
+    """`watch` before Changes are loaded, then `start`, and `stop` at the end. Whoever starts it may set `meter`, `composer.place`
+    and `pictures.towns` at any time."""
 
     def __init__(
         self,
