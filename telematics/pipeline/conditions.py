@@ -48,6 +48,7 @@ FOLLOWED = 0.2  # of a reading on the way goes into the reference: over five min
 AGREE = 0.05  # of the threshold: two readings this near to each other agree …
 AGREE_L = 0.3  # … or this near
 SLOW_L = 5.0  # an hour: an engine that runs while the vehicle stands, a heater
+MOST_AT_ONCE = 1_000  # silent devices told of in one batch, which others wait for; the rest a second later
 LISTENED = np.timedelta64(3_600_000, "ms")  # after we were deaf, before silence longer than this counts
 
 
@@ -98,11 +99,11 @@ class Conditions:
         told = state["inactive"] != 0
         back = told & ~(now - state["heard"] > span)
         state["inactive"][back] = 0
-        gone = np.flatnonzero(due & ~told)
+        gone: NDArray[np.int64] = np.flatnonzero(due & ~told)[:MOST_AT_ONCE]
         state["inactive"][gone] = 1
         state.dirty[back] = True
         state.dirty[gone] = True
-        return gone.tolist()
+        return list(map(int, gone))
 
     def inactive(self, slot: int, state: State) -> Event:
         """What is told of one of them: the time is that at which it became true."""

@@ -103,11 +103,10 @@ class Pairs:
         return len(self.key)
 
     def restore(self, plan: Plan, key: Ints, near: Mask, since_ms: Ints, known: set[int]) -> None:
-        """As saved. `known`: ids of proximities that were looked at before."""
+        """As saved, of pairs that the plan holds. `known`: ids of proximities that were looked at before."""
         self.plan = plan
         order = np.argsort(key)
         self._put(key[order], near[order], since_ms[order])
-        self._keep(plan.holds(self.key))
         seen = np.isin(plan.id, np.array(sorted(known), "i8"))
         self._unseen = np.concatenate([members[~seen[members >> SLOT_BITS]] for members in (plan.who, plan.whom)])
         self._unseen = np.unique(self._unseen)
@@ -166,15 +165,16 @@ class Pairs:
         position = _at(self.position_id, place, known, 0)
 
         otherwise = np.where(was_near, away, close)
+        stand = places.stands[device] & (alone | places.stands[other])
         begins = believed & otherwise & (changing == NEVER)
-        changing = np.where(begins, time_ms, np.where(believed & ~otherwise, NEVER, changing))
+        ends = (believed & ~otherwise) | (fresh & ~believed & ~stand)  # what nobody can tell any more has not lasted
+        changing = np.where(begins, time_ms, np.where(ends, NEVER, changing))
         first_m = np.where(begins, apart_m, first_m)
         position = np.where(begins, places.position_id[device], position)
         changes = changing != NEVER
         free = np.where(was_near | (since == NEVER), changing, since + plan.cooldown_ms[rule].astype("i8"))
         at = np.maximum(changing, free)
         due = np.maximum(changing + plan.min_ms[rule].astype("i8"), free)
-        stand = places.stands[device] & (alone | places.stands[other])
         flips = changes & ((believed & (time_ms >= due)) | (stand & (now_ms >= due)))
 
         anew = among(rule << SLOT_BITS | device, seen_anew) | (~alone & among(rule << SLOT_BITS | other, seen_anew))

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import structlog
+from msgspec.structs import replace
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -92,16 +93,24 @@ class Proximities(Collector):
         plan = await self._planned()
         place = {number: at for at, number in enumerate(plan.id.tolist())}
         self._marked = {pair.proximity_id for pair in stored if pair.device_id == NOBODY}
-        keys, near, since = [], [], []
+        found: dict[int, Pair] = {}
+        gone = list[Pair]()
         for pair in stored:
             device, partner = self._devices.get(pair.device_id), self._devices.get(pair.partner_id)
             if device is not None and (partner is not None or pair.partner_id == NOBODY) and pair.proximity_id in place:
                 slot = PLACE if partner is None else partner.slot
-                keys.append(int(pair_key(place[pair.proximity_id], device.slot, slot)))
-                near.append(bool(pair.near))
-                since.append(int(pair.since.timestamp() * 1000))
+                found[int(pair_key(place[pair.proximity_id], device.slot, slot))] = pair
+            elif pair.device_id != NOBODY:
+                gone.append(replace(pair, near=None))
+        key = np.array(list(found), "i8")
+        held = plan.holds(key)
+        gone += [replace(found[one], near=None) for one in key[~held].tolist()]
+        self._news = PairNews(pairs=gone)
+        known = [found[one] for one in key[held].tolist()]
+        near = np.array([bool(pair.near) for pair in known], "?")
+        since_ms = np.array([int(pair.since.timestamp() * 1000) for pair in known], "i8")
         self._anew.clear()
-        self.pairs.restore(plan, np.array(keys, "i8"), np.array(near, "?"), np.array(since, "i8"), self._marked)
+        self.pairs.restore(plan, key[held], near, since_ms, self._marked)
         self._stale = True  # what was not looked at before is marked by the first look
 
     async def run(self, worker: Taker) -> None:
@@ -130,7 +139,7 @@ class Proximities(Collector):
         """Go on with what is wanted now. What that makes of stored pairs is told with the next look."""
         anew, self._anew = self._anew, set()
         plan, old = await self._planned(), self.pairs.plan
-        gone = _forgotten(old, self.pairs.change(plan, anew))
+        gone = _forgotten(old, await asyncio.to_thread(self.pairs.change, plan, anew))
         known = set(plan.id.tolist())
         forgotten = (anew | (self._marked - known)) & self._marked
         marks = known - self._marked | forgotten & known
@@ -167,7 +176,9 @@ class Proximities(Collector):
         events = [self._event(plan, look.flips, at) for at, pair in enumerate(changed) if _is_told(plan, look.flips, at, pair)]
         self.looks += 1
         self.look_s += time.perf_counter() - started
-        return events, changed + _forgotten(plan, look.gone)
+        gone = set(look.gone.tolist())  # some have just parted, and need not cool down
+        kept = [pair for key, pair in zip(look.flips.key.tolist(), changed, strict=True) if key not in gone]
+        return events, kept + _forgotten(plan, look.gone)
 
     def _event(self, plan: Plan, flips: Flips, at: int) -> Event:
         proximity = plan.proximities[int(rule_of(flips.key[at]))]

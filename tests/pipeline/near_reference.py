@@ -92,7 +92,7 @@ class AllPairs:
             believed = time - min(one.time, two.time) <= proximity.partner_age_s
             if believed and (away if pair.near else close):
                 pair.changing = time if pair.changing is None else pair.changing
-            elif believed:
+            elif believed or not (one.stands and two.stands):
                 pair.changing = None
             if pair.changing is not None:
                 at, due = pair.changing, pair.changing + proximity.min_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from telematics.config import Settings
 from telematics.devices import Device, Devices, Groups
 from telematics.geo import distance_m
+from telematics.hours import Hours
 from telematics.pipeline import pairs as pairs_module
 from telematics.pipeline import plan as plan_module
 from telematics.pipeline import proximity, worker
 from telematics.pipeline.near import Points, near
 from telematics.pipeline.pairs import NEVER, Look, Pairs, Places
 from telematics.pipeline.plan import PLACE, Plan, device_of, make_plan, partner_of, rule_of
+from telematics.pipeline.proximity import Proximities
+from telematics.pipeline.state import State
 from telematics.server import Server
 from telematics.store.errors import StoreBusy
 from telematics.store.records import Batch, Committed, Proximity
@@ -197,6 +200,22 @@ def test_proximities_keep_their_pairs_when_another_comes_before_them() -> None:
     )
     assert watch.look({1: at(0, 30), 2: at(50, 30)}, 30) == []
     assert watch.look({1: at(0, 40), 2: at(500, 40)}, 40) == [(2, 1, 2, False, 40), (5, 1, 2, False, 40)]
+
+
+def test_outside_its_hours_nobody_is_told_and_the_pair_moves_on() -> None:
+    """1 March 2026 is a Sunday; the fixes are of 06:00 and on."""
+    start = datetime(2026, 3, 1, 6, 0, tzinfo=UTC).timestamp()
+    devices = Devices()
+    devices.put(fleet(None, None))
+    hours = Hours.of([{"days": ["sun"], "from": "06:01", "to": "07:00"}], None, "UTC")
+    watch = Proximities(cast("Any", None), devices, lambda: GROUPS, State(2))
+    watch.pairs.change(make_plan([rule(device_id=1, to_device_id=2, hours=hours)], list(devices), GROUPS), set())
+    found = []
+    for step, metres in enumerate((500, 50, 500, 50)):
+        now = start + step * 30
+        events, pairs = watch._look(places_of({1: at(0, now), 2: at(metres, now)}, 2), int(now * 1000))
+        found += [([event.type for event in events], [pair.near for pair in pairs])]
+    assert found == [([], []), ([], [True]), (["proximityExit"], [None]), (["proximityEnter"], [True])]
 
 
 def test_too_many_pairs_are_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
