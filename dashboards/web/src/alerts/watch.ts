@@ -1,8 +1,8 @@
 /* Alerts on every page: those that name the viewer lie on the screen, with a sound for who wants one; the navigation counts the open ones,
  * the title those that came while nobody looked. Other modules of the page hear of all by `onAlerts`. */
 import { type Alert, ApiError, get, send } from "../api";
-import { need, throttle, toast } from "../dom";
-import { formatCount, t } from "../i18n";
+import { throttle, toast } from "../dom";
+import { formatCount, formatNumber, t } from "../i18n";
 import { LiveSocket } from "../socket";
 import { playSound } from "./sound";
 import { AlertToasts } from "./toasts";
@@ -30,7 +30,7 @@ async function count(): Promise<void> {
     const { open } = await get<{ open: number }>("/api/alerts/count");
     badge.hidden = open === 0;
     badge.textContent = open > 999 ? "999+" : formatCount(open);
-    need("#alerts-tab").setAttribute("aria-label", open ? t("Alerts, open: {n}", { n: open }) : t("Alerts"));
+    badge.title = t("Open alerts: {n}", { n: formatNumber(open) });
   } catch {
     // a number in a corner is no reason to disturb: it is asked for again
   }

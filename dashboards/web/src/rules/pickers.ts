@@ -27,7 +27,7 @@ export class Bubble {
       this.body.replaceChildren();
       document.querySelectorAll("[aria-expanded=true][data-slot]").forEach((button) => button.setAttribute("aria-expanded", "false"));
       const lost = document.activeElement === document.body || this.root.contains(document.activeElement);
-      if (lost) document.querySelector<HTMLElement>(this.opener)?.focus();
+      if (lost && this.opener) document.querySelector<HTMLElement>(this.opener)?.focus();
     });
     addEventListener("resize", () => this.place());
     new ResizeObserver(() => this.place()).observe(this.root); // lists come late, and grow
@@ -52,8 +52,8 @@ export class Bubble {
 
   /** Below its button, or where there is room. */
   place(): void {
-    const button = document.querySelector(this.opener);
-    if (!button || !this.root.matches(":popover-open")) return;
+    const button = this.root.matches(":popover-open") ? document.querySelector(this.opener) : null;
+    if (!button) return;
     if (innerWidth <= 720) {
       this.root.style.inset = "";
       return;
