@@ -12,6 +12,7 @@ from dashboards.api import ROUTERS, answers
 from dashboards.geocoder import Geocoder
 from dashboards.identity import Auth
 from dashboards.live import Live
+from dashboards.pictures import pictures
 from dashboards.security import DOCS, Guard
 from dashboards.state import State
 
@@ -32,6 +33,7 @@ def create_app(server: Server) -> FastAPI:
     )
     geocoder = Geocoder(settings.map.geocoder_url, settings.data_dir)
     server.alerts.composer.place = geocoder.name
+    server.alerts.composer.pictures = pictures(server.database, geocoder)
     app.state.dashboards = State(server=server, auth=Auth(server.database), live=Live(server), geocoder=geocoder)
     problems.install(app)
     answers.describe(app)

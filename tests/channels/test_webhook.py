@@ -101,7 +101,8 @@ async def test_the_rules_secret_signs_what_is_a_delivery(database: Database) -> 
             await connection.execute(
                 "WITH a AS (INSERT INTO accounts (name) VALUES ('A') RETURNING id),"
                 " d AS (INSERT INTO devices (account_id, unique_id, name) SELECT id, '1', 'T' FROM a RETURNING id),"
-                " l AS (INSERT INTO alerts (account_id, device_id, time, type) SELECT a.id, d.id, now(), 'x' FROM a, d RETURNING id),"
+                " l AS (INSERT INTO alerts (account_id, device_id, time, type)"
+                " SELECT a.id, d.id, now(), 'x' FROM a, d RETURNING id),"
                 " r AS (INSERT INTO rules (account_id, types, webhook_secret) SELECT id, '{x}', %s FROM a RETURNING id)"
                 " INSERT INTO deliveries (alert_id, account_id, rule_id, channel, address)"
                 " SELECT l.id, a.id, r.id, 'webhook', 'u' FROM l, a, r RETURNING id",
