@@ -33,7 +33,8 @@ MOST_EVENTS = 1_000  # each is looked at once a day: about 20 ms
 MOST_DATES = 5_000  # of RDATE and EXDATE
 MOST_AT_ONCE = 2_000  # events around one day: about 30 ms
 LONGEST_EVENT = timedelta(days=366)
-WORK = 300_000  # days that rules may look at before there is an answer: about 0.3 s, and as many times kept at most
+WORK = 300_000  # days that rules may look at before there is an answer: 0.1 to 0.8 s
+MOST_OCCURRENCES = 20_000  # since they began, all of which the library remembers: 2 MB
 DAYS_KEPT = 32  # whose windows are remembered; events come in order, but for late ones
 CALENDARS_KEPT = 256
 DAY = timedelta(days=1)
@@ -124,12 +125,15 @@ class Calendar:
         self._kept: dict[date, tuple[Span, ...]] = {}
         try:
             self._query = recurring_ical_events.of(icalendar.Calendar.from_ical(_sifted(text)))
+            rules = [rule for series in self._query.series for rule in getattr(series.recurrence, "rrules", ())[1:]]  # not dates
+            for rule in rules:
+                _count(rule, self._work)
             for series in self._query.series:
                 if any(abs(event.duration) > LONGEST_EVENT for event in series.components):
                     raise _Refused(f"an event lasts at most {LONGEST_EVENT.days} days")
-                for rule in getattr(series.recurrence, "rrules", ())[1:]:  # the first holds single dates
-                    _count(rule, self._work)
             self._spans(datetime.now(zone).date())  # what can't be worked out is refused now, not met at night
+            if sum(len(rule._cache) for rule in rules) > MOST_OCCURRENCES:
+                raise TooMuchWork
         except TooMuchWork:
             raise ValueError(
                 "this calendar takes too long to work out: let its rules begin later (DTSTART) or repeat less often, "
@@ -138,10 +142,8 @@ class Calendar:
         except _Refused:
             raise
         except Exception as error:  # the parsers' own trouble with strange bytes has many names
-            said = str(error).partition("\n")[0][:200]
-            raise ValueError(
-                f"this isn't a calendar that can be read ({said or type(error).__name__}); export it as iCalendar (.ics)"
-            ) from None
+            said = str(error).partition("\n")[0][:200] if isinstance(error, ValueError) else type(error).__name__
+            raise ValueError(f"this isn't a calendar that can be read ({said}); export it as iCalendar (.ics)") from None
         self._work.left += WORK  # it was fine when it came, and time goes on
 
     def contains(self, seconds: float, day: date) -> bool:
@@ -236,31 +238,49 @@ def _events(lines: Iterable[str]) -> Iterator[list[str]]:
     within: list[str] = []
     event: list[str] = []
     for line in lines:
-        name = re.split("[:;]", line, maxsplit=1)[0].strip().upper()
+        name = _property(line)
         if name == "BEGIN":
             within.append(line.partition(":")[2].strip().upper())
             event = [] if within[-1] == "VEVENT" else event
         elif name == "END":
-            if within and within.pop() == "VEVENT" and "VEVENT" not in within and _kept_event(event):
-                yield event
+            if within and within.pop() == "VEVENT" and "VEVENT" not in within and (timed := _timed(event)):
+                yield timed
         elif within and within[-1] == "VEVENT" and name in _TIMING:
             event.append(_checked(name, line))
 
 
-def _kept_event(event: list[str]) -> bool:
-    starts = any(line.upper().startswith("DTSTART") for line in event)
-    return starts and not any(line.upper().replace(" ", "") == "STATUS:CANCELLED" for line in event)
+def _timed(event: list[str]) -> list[str]:
+    """Nothing for what has no beginning or was called off. One occurrence that was called off takes its place and no time."""
+    names = {_property(line) for line in event}
+    if "DTSTART" not in names:
+        return []
+    if not any(line.upper().replace(" ", "") == "STATUS:CANCELLED" for line in event):
+        return event
+    if "RECURRENCE-ID" not in names:
+        return []
+    return [line for line in event if _property(line) not in ("DTEND", "DURATION", "STATUS", "RRULE", "RDATE")] + ["DURATION:P0D"]
+
+
+def _property(line: str) -> str:
+    return re.split("[:;]", line, maxsplit=1)[0].strip().upper()
 
 
 def _checked(name: str, line: str) -> str:
     """The property as it may be parsed. Raises ValueError where it would cost too much, or be misread."""
     head, _, value = line.partition(":")
     zone = re.search(r';TZID="?([^";:]*)', head, re.IGNORECASE)
-    if zone and icalendar.timezone.tzp.timezone(zone[1]) is None:
+    if zone and not _known(zone[1]):
         raise _Refused(f"the time zone {zone[1][:60]!r} isn't known; use a name such as Asia/Almaty or Europe/Berlin (TZID=…)")
     if name == "RRULE":
         _check_rule(value.upper())
     return name + line[len(re.split("[:;]", line, maxsplit=1)[0]) :]
+
+
+def _known(zone: str) -> bool:
+    try:
+        return icalendar.timezone.tzp.timezone(zone) is not None
+    except (ValueError, OSError):  # a folder of the time zones, or too long for a file's name
+        return False
 
 
 def _check_rule(rule: str) -> None:

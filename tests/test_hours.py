@@ -203,6 +203,21 @@ def test_a_moved_occurrence_counts_where_it_was_moved_to() -> None:
     assert hours.contains(at("2026-01-08T09:30:00"))
 
 
+@pytest.mark.parametrize(
+    ("start", "at_it"), [("20260107T090000", "2026-01-07T09:30:00"), (";VALUE=DATE:20260107", "2026-01-07T09:30:00")]
+)
+def test_one_occurrence_is_called_off(start: str, at_it: str) -> None:
+    whole = start.startswith(";")
+    first = ("DTSTART;VALUE=DATE:20260105",) if whole else ("DTSTART:20260105T090000", "DTEND:20260105T100000")
+    start = start if whole else f":{start}"
+    off = f"BEGIN:VEVENT\r\nUID:1\r\nRECURRENCE-ID{start}\r\nDTSTART{start}\r\nSTATUS:CANCELLED\r\nEND:VEVENT\r\n"
+    series = calendar(*first, "RRULE:FREQ=DAILY")
+    assert Hours.of(None, series, "UTC").contains(at(at_it))
+    hours = Hours.of(None, series.replace("END:VCALENDAR", off + "END:VCALENDAR"), "UTC")
+    assert not hours.contains(at(at_it))
+    assert hours.contains(at("2026-01-08T09:30:00"))
+
+
 def test_both_must_hold() -> None:
     workdays = calendar("DTSTART;VALUE=DATE:20260105", "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "EXDATE;VALUE=DATE:20260126")
     hours = Hours.of(NIGHT, workdays, "UTC")
@@ -245,6 +260,11 @@ DAYS = ",".join(["20200101"] * 5001)
         pytest.param(
             calendar("DTSTART:00010101T000000", "DURATION:PT1H", "RRULE:FREQ=HOURLY"), "too long", id="since the year 1"
         ),
+        pytest.param(
+            calendar("DTSTART:20200101T000000", "DURATION:PT30M", "RRULE:FREQ=HOURLY"), "too long", id="all kept in memory"
+        ),
+        pytest.param(calendar("DTSTART;TZID=America:20260105T090000"), "use a name such as", id="a folder of zones"),
+        pytest.param(calendar(f"DTSTART;TZID={'x' * 500}:20260105T090000"), "use a name such as", id="a long zone"),
         pytest.param(calendar("DTSTART:20251101T000000", "DURATION:P366D", "RRULE:FREQ=HOURLY"), "too long", id="8,784 at once"),
         pytest.param(calendar("DTSTART:20200101T000000", "DTEND:21200101T000000"), "at most 366 days", id="a century"),
         pytest.param(calendar("DTSTART:20200101T000000", "DURATION:-P400D"), "at most 366 days", id="backwards"),

@@ -25,7 +25,7 @@ from dashboards.state import Shared, State
 from telematics.hours import LARGEST_CALENDAR, Hours
 
 router = APIRouter(prefix="/api/calendars", tags=["Calendars"])
-MOST = 500  # of an account
+MOST = 100  # of an account; each may keep 10 MB of memory busy
 NAMES = {"zone": "the zone", "rule": "the rule", "proximity": "the proximity"}
 
 
