@@ -94,6 +94,10 @@ class Outbox:
                 log.info("the outbox waits for the database", reason=str(error).partition("\n")[0])
                 await asyncio.sleep(AGAIN_S)
                 continue
+            except Exception:  # whatever it is, it must not stop the server: trackers are more important
+                log.exception("the outbox will be looked at again")
+                await asyncio.sleep(AGAIN_S)
+                continue
             if taken < self._batch:
                 try:
                     async with asyncio.timeout(POLL_S):

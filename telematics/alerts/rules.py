@@ -29,7 +29,7 @@ class _Named(msgspec.Struct, frozen=True):
     language: str
     time_zone: str
     phone: str | None
-    quiet_hours: list[Any] | None
+    quiet_hours: Any
     administrator: bool
     disabled: bool
 
@@ -144,7 +144,7 @@ def _proximity_ids(attributes: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(one for one in named if isinstance(one, int)) if isinstance(named, list) else frozenset()
 
 
-def _hours(weekly: list[Any] | None, ical: str | None, time_zone: str, **whose: int) -> Hours | None:
+def _hours(weekly: Any, ical: str | None, time_zone: str, **whose: int) -> Hours | None:
     """None for what can't be read, by whatever way it came into the table: better an alert too many than none."""
     try:
         return Hours.of(weekly, ical, time_zone)

@@ -105,6 +105,10 @@ class Sender:
                 except UNREACHABLE as error:
                     log.info("deliveries wait for the database", reason=str(error).partition("\n")[0])
                     wait_s = AGAIN_S
+                except Exception:  # whatever it is, it must not stop the server: trackers are more important
+                    log.exception("deliveries will be looked at again")
+                    wait_s = AGAIN_S
+                    await asyncio.sleep(AGAIN_S)
                 try:
                     async with asyncio.timeout(wait_s):
                         await self._wake.wait()

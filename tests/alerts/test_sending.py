@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from telematics.alerts import outbox
 from telematics.alerts.channels import NotSent, Sent
@@ -346,3 +348,19 @@ async def test_every_reason_is_a_known_one(desk: Desk) -> None:
     await desk.until(failed=1, skipped=2)
     for (reason,) in await desk.deliveries("reason"):
         assert reason.partition(":")[0] in REASONS
+
+
+async def test_a_database_that_fails_meanwhile_makes_nothing_go_twice(desk: Desk, server_url: str) -> None:
+    """Connections are lost while the message is under way; what became of it is written down by new ones."""
+    desk.gateways["mail"].answers = [1.0]
+    await desk.rule(await desk.user("anna"))
+    await desk.happens("sos")
+    await desk.until(sending=1)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [conninfo_to_dict(desk.database.url)["dbname"]],
+        )
+    await desk.happens("tow")
+    await desk.until(sent=2)
+    assert [message.delivery_id for _, message in desk.gateways["mail"].told] == [1, 2]
