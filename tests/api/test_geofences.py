@@ -413,3 +413,31 @@ async def test_the_server_hears_of_a_zone(world: World) -> None:
         zone = await made(anna, allDevices=True)
         await eventually(lambda: world.server.zones.get(zone["id"]))
         await anna.delete(f"/api/geofences/{zone['id']}")
+
+
+async def test_a_device_that_changes_hands_leaves_the_zones(world: World) -> None:
+    """A zone that still named it could not be sent back whole."""
+    async with world.signed_in("anna") as anna, world.signed_in("admin") as admin:
+        van = await world.tracker()
+        zone = await made(anna, deviceIds=[van.id, world.ids["a1"]])
+        rule = (
+            await anna.post("/api/notifications", json={"type": "geofenceEnter", "deviceIds": [van.id, world.ids["a1"]]})
+        ).json()
+        near = {"name": "Near", "deviceId": van.id, "toDeviceId": world.ids["a1"], "enter": 100}
+        proximity = (await anna.post("/api/proximities", json=near)).json()["id"]
+        moved = await admin.put(f"/api/devices/{van.id}", json={"accountId": world.ids["Boris Ltd"]})
+        assert moved.status_code == 200, moved.text
+        assert (await anna.get(f"/api/geofences/{zone['id']}")).json()["deviceIds"] == [world.ids["a1"]]
+        assert (await anna.get(f"/api/notifications/{rule['id']}")).json()["deviceIds"] == [world.ids["a1"]]
+        assert (await anna.get(f"/api/proximities/{proximity}")).status_code == 404
+
+
+async def test_an_account_goes_with_its_zones_and_calendars(world: World) -> None:
+    async with world.signed_in("admin") as admin:
+        account = (await admin.post("/api/accounts", json={"name": "Short-lived"})).json()["id"]
+        data = base64.b64encode(b"BEGIN:VEVENT\nDTSTART:20260105T090000\nEND:VEVENT").decode()
+        calendar = (await admin.post("/api/calendars", json={"name": "x", "data": data, "accountId": account})).json()["id"]
+        group = (await admin.post("/api/groups", json={"name": "x", "accountId": account})).json()["id"]
+        zone = await made(admin, accountId=account, calendarId=calendar, groupIds=[group])
+        assert (await admin.delete(f"/api/accounts/{account}")).status_code == 204
+        assert (await admin.get(f"/api/geofences/{zone['id']}")).status_code == 404

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from pytraccar import ApiClient, TraccarAuthenticationException
-from pytraccar.models import DeviceModel, PositionModel, ReportsEventeModel, ServerModel, SubscriptionData
+from pytraccar.models import DeviceModel, GeofenceModel, PositionModel, ReportsEventeModel, ServerModel, SubscriptionData
 
 from tests.api.conftest import NOW, PASSWORD, World, eventually
 
@@ -61,6 +61,15 @@ async def test_what_home_assistant_asks_at_once(world: World, client: ApiClient)
         client.get_server(), client.get_devices(), client.get_positions(), client.get_geofences()
     )
     assert geofences == []
+
+
+async def test_geofences(world: World, client: ApiClient) -> None:
+    async with world.signed_in("anna") as anna:
+        zone = (await anna.post("/api/geofences", json={"name": "Depot", "area": "CIRCLE (43.2 76.9, 300)"})).json()
+        (geofence,) = await client.get_geofences()
+        assert keys(GeofenceModel) <= set(geofence)
+        assert (geofence["name"], geofence["area"]) == ("Depot", "CIRCLE (43.2 76.9, 300)")
+        await anna.delete(f"/api/geofences/{zone['id']}")
 
 
 async def test_devices_and_positions(world: World, client: ApiClient) -> None:
