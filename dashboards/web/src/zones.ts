@@ -193,7 +193,7 @@ class ZonesPage {
     const open = PHONE.matches && document.body.classList.contains("panel-open");
     const sheet = open ? need("#panel").getBoundingClientRect() : null;
     const below = card.height > 0 && card.left <= whole.left;
-    const bottom = 48 + (sheet?.height ?? (below ? card.height : 0));
+    const bottom = (this.view === "form" ? 100 : 48) + (sheet?.height ?? (below ? card.height : 0));
     const right = 56 + (card.height > 0 && !below ? card.width : 0);
     return { top: 72, bottom: Math.min(bottom, whole.height * 0.7), left: 48, right: PHONE.matches ? 48 : right };
   }
@@ -278,6 +278,7 @@ class ZonesPage {
     need("#draw-again").hidden = !idle;
     need("#draw-hole").hidden = !idle || shape?.kind !== "polygon";
     need("#draw-corner").hidden = !state.corner;
+    need("#draw-hint").classList.toggle("is-idle", idle && !state.corner);
     need("#draw-hint").textContent = hint(doing, kind, hole, state.corner);
   }
 

@@ -79,7 +79,7 @@ export class ShapeEditor {
     this.stop();
     this.open = true;
     this.kind = shape?.kind ?? kind;
-    this.colour = colour;
+    this.dye(colour);
     this.widthM = shape?.kind === "corridor" ? shape.widthM : DEFAULT_WIDTH_M;
     this.steps = new UndoStack<Shape | null>(shape);
     this.ring = 0;
@@ -132,13 +132,17 @@ export class ShapeEditor {
   }
 
   recolour(colour: string): void {
-    this.colour = colour;
-    const { map } = this.base;
-    for (const [layer, property] of COLOURED) if (map.getLayer(layer)) map.setPaintProperty(layer, property, colour);
+    this.dye(colour);
     if (this.terra && !this.isPenDown) {
       this.end();
       this.begin();
     }
+  }
+
+  private dye(colour: string): void {
+    this.colour = colour;
+    const { map } = this.base;
+    for (const [layer, property] of COLOURED) if (map.getLayer(layer)) map.setPaintProperty(layer, property, colour);
   }
 
   /** A radius or a width as a number. */
@@ -420,7 +424,7 @@ function modes(colour: HexColor) {
   return [
     new TerraDrawSelectMode({
       pointerDistance: 24,
-      dragEventThrottle: 1, // by default four of five moves are lost, and the last ones with them
+      dragEventThrottle: Infinity, // each so-many-th move is left out; where a drag ends must not be
       allowManualDeselection: false,
       allowManualSelection: false,
       keyEvents: { deselect: null, delete: null, rotate: null, scale: null },
