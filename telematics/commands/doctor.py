@@ -22,6 +22,9 @@ from rich.console import Console
 from rich.text import Text
 
 import protocols
+from telematics.alerts.channels.helpers import Helpers
+from telematics.alerts.channels.mail import Mail
+from telematics.alerts.channels.sms import Sms
 from telematics.commands.serve import read_settings
 from telematics.config import ListenerSettings, Settings
 from telematics.store.database import Database, open_database
@@ -31,6 +34,7 @@ from telematics.store.writer import LOCK
 
 LOW_BYTES, SCARCE_BYTES = 1 * 2**30, 10 * 2**30  # a thousand vehicles write about 1.5 GB a day
 SPARE_FILES = 200  # besides trackers: database, pages, logs
+GATEWAY_S = 10.0
 CLOCK_S = 5.0  # a clock further off than this shows in what is late and what is ahead
 
 Level = Literal["good", "note", "bad"]
@@ -84,6 +88,33 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
         yield Finding("note", "a server runs on this database: ports it listens on are shown as taken")
     for finding in _ports(settings, serving):
         yield finding
+    yield await _mail(settings)
+    yield await _sms(settings)
+
+
+async def _mail(settings: Settings) -> Finding:
+    """Whether the SMTP server can be reached and takes the login. Nothing is sent."""
+    mail = Mail(settings.mail)
+    if settings.mail.host is None:
+        return Finding("note", "e-mail: no alerts go by e-mail", "set [mail] host, and username and password if it asks for them")
+    where = f"{settings.mail.host}:{settings.mail.port} ({settings.mail.security})"
+    if wrong := await mail.probe(GATEWAY_S):
+        return Finding("bad", f"e-mail through {where}: {wrong}", "correct [mail] host, port, security, username, password")
+    return Finding("good", f"e-mail through {where}, from {settings.mail.sender}")
+
+
+async def _sms(settings: Settings) -> Finding:
+    """Whether an SMPP gateway takes the bind; of others, whether Apprise can read the URL. Nothing is sent."""
+    if settings.sms.url is None:
+        return Finding("note", "SMS: no alerts go by SMS", "set [sms] url, see docs/channels.md")
+    sms = Sms(settings.sms, Helpers())
+    try:
+        wrong = await sms.probe(GATEWAY_S)
+    finally:
+        await sms.close()
+    if wrong:
+        return Finding("bad", f"SMS: {wrong}", "correct [sms] url, see docs/channels.md")
+    return Finding("good", f"SMS through {settings.sms.url.partition('://')[0]}://…")  # the rest holds the password
 
 
 def _where(settings: Settings) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from string import Formatter
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.dates import format_date
@@ -39,12 +39,14 @@ class Table:
     more: Mapping[str, str]
 
 
-@cache
 def table(language: str) -> Table:
     """Of "ru_RU" the same as of "ru"; English where there is no table."""
     base = language.replace("_", "-").split("-")[0].lower()
-    if base not in LANGUAGES:
-        return table("en")
+    return _read(base if base in LANGUAGES else "en")
+
+
+@cache
+def _read(base: str) -> Table:
     return Table(base, **tomllib.loads((files(__name__) / f"{base}.toml").read_text(encoding="utf-8")))
 
 
@@ -178,7 +180,7 @@ def _fuel(given: Mapping[str, Any], language: str) -> str | None:
 def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # nobody is left untold for the name of a time zone
+    except (OSError, ValueError, ZoneInfoNotFoundError):  # nobody is left untold for the name of a time zone
         return UTC
 
 
