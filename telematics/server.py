@@ -31,6 +31,7 @@ from telematics.live import Bus
 from telematics.pipeline.conditions import thresholds
 from telematics.pipeline.proximity import Proximities
 from telematics.pipeline.recovery import recover
+from telematics.pipeline.revisit import Revisits
 from telematics.pipeline.state import STATUS_NAMES, Latest, State, StatusName
 from telematics.pipeline.worker import Worker
 from telematics.store.changes import Changes
@@ -38,6 +39,7 @@ from telematics.store.database import Database, open_database
 from telematics.store.devices import load_devices
 from telematics.store.errors import StoreError, translate
 from telematics.store.maintenance import Maintenance
+from telematics.store.records import Event
 from telematics.store.unknown import save_unknown
 from telematics.store.writer import Writer
 from telematics.zones.registry import Zones
@@ -88,6 +90,7 @@ class Server:
         self.zones: Zones
         self.alerts: Alerts
         self.worker: Worker
+        self.revisits: Revisits
         self.listeners: Listeners
         self.failed = asyncio.Event()  # a part has died: stop, and let whoever supervises start again
         self._deaf: str | None = None  # why we don't hear of changed devices
@@ -136,6 +139,8 @@ class Server:
             self.zones.index,
         )
         self.zones.follow = self.worker.zones.follow
+        self.revisits = Revisits(self.settings, self.database, self.devices, self.state, self.worker)
+        self.revisits.told = self._told_late
         self.worker.watermark = watermark
         await self.proximities.start()
         counts = IngestMetrics()
@@ -151,6 +156,7 @@ class Server:
             asyncio.create_task(self._follow_devices(), name="device changes"),
             asyncio.create_task(self.changes.run(), name="changes"),
             asyncio.create_task(self.proximities.run(self.worker), name="proximities"),
+            asyncio.create_task(self.revisits.run(), name="late visits"),
             asyncio.create_task(self._save_unknown(), name="unknown trackers"),
             asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
         ]
@@ -180,6 +186,10 @@ class Server:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("stopped working", task=task.get_name(), exc_info=error)
             self.failed.set()
+
+    def _told_late(self, events: list[Event]) -> None:
+        self.bus.publish(events=events)
+        self.alerts.wake()
 
     @property
     def groups(self) -> Groups:

@@ -81,6 +81,7 @@ class Snapshot:
     fields: dict[str, Any]
     days: DayTotals
     watermark: int
+    number: int
 
 
 class Saver:
@@ -93,12 +94,15 @@ class Saver:
         self._every_s = every_s
         self._next = time.monotonic() + every_s
         self._task: asyncio.Task[None] | None = None
+        self.copies = 0  # snapshots begun
+        self.saved = 0  # the number of the last one that was saved
 
     @property
     def due(self) -> bool:
         return time.monotonic() >= self._next and (self._task is None or self._task.done())
 
     def copy(self, watermark: int) -> Snapshot:
+        self.copies += 1
         state = self._state
         dirty = np.flatnonzero(state.dirty)
         state.dirty[dirty] = False
@@ -106,7 +110,7 @@ class Saver:
         fields["device_id"] = state.device_id[dirty]
         fields["attributes"] = [state.attributes[slot] for slot in dirty.tolist()]
         fields["zones"] = [state.zoned.text(slot) for slot in dirty.tolist()]
-        return Snapshot(fields, self._days.take(), watermark)
+        return Snapshot(fields, self._days.take(), watermark, self.copies)
 
     def start(self, watermark: int) -> None:
         """Save what has changed. All that went through the stages must be committed: positions up to the one of that id."""
@@ -127,6 +131,7 @@ class Saver:
                 log.warning("the snapshot of device states waits", reason=str(busy))
                 await asyncio.sleep(RETRY_S)
             else:
+                self.saved = snapshot.number
                 return
 
     async def finish(self, watermark: int) -> None:

@@ -80,7 +80,7 @@ class Happening(NamedTuple):
 
 def first_look(zone: Rules, *, inside: bool, at: int | None) -> Visit:
     """Where a vehicle happens to be when it or the zone is new: nothing to tell."""
-    return Visit(zone.id, zone.shape, inside, at)
+    return Visit(zone.id, zone.shape, inside, at if inside else None)
 
 
 def walk(zone: Rules, visit: Visit, sights: Iterable[Sight], tolerance_kmh: float) -> tuple[Visit, list[Happening]]:

@@ -101,7 +101,16 @@ async def store_late(connection: AsyncConnection[Any], rows: Rows, sanity: Sanit
     if len(chain.place):
         await chain.correct_neighbours(connection)
         await add_days(connection, chain.days)
+    await note_revisits(connection, new)
     return Settled(places.astype(np.int64), chain.distance, len(rows) - len(places))
+
+
+async def note_revisits(connection: AsyncConnection[Any], new: Rows) -> None:
+    """What was concluded of zones around these rows has to be looked at again."""
+    good = np.flatnonzero(positions.good(new))
+    if len(good):
+        device_ids, times = new.device_id[good].tolist(), moments(new.columns.time[good])
+        await connection.execute(query("note_revisits"), {"device_ids": device_ids, "times": times})
 
 
 async def add_days(connection: AsyncConnection[Any], days: DayChanges) -> None:

@@ -179,10 +179,13 @@ async def positions_since(connection: AsyncConnection[Any], watermark: int) -> A
         await connection.execute("SET LOCAL statement_timeout = 0")  # sorting a long backlog may take a while
         await cursor.execute(text.encode(), {"watermark": watermark})
         while rows := await cursor.fetchmany(AT_ONCE):
-            yield _rows(rows)
+            yield rows_of(rows)
 
 
-def _rows(rows: list[Any]) -> Rows:
+def rows_of(rows: list[Any]) -> Rows:
+    """Rows that were asked for with positions.COLUMNS."""
+    if not rows:
+        return Rows.none()
     found = {
         name: array(kind, values) for (name, kind, _), values in zip(positions.COLUMNS, zip(*rows, strict=True), strict=True)
     }
