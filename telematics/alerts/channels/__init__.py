@@ -92,11 +92,10 @@ def channels(settings: Settings, database: Database) -> dict[str, Channel]:
     from telematics.alerts.channels.sms import Sms
     from telematics.alerts.channels.webhook import Webhook
 
-    helpers = Helpers()
     made: tuple[Channel, ...] = (
         Mail(settings.mail),
-        Sms(settings.sms, helpers),
-        Messenger(settings, database, helpers),
+        Sms(settings.sms, Helpers()),  # each its own: a messenger that is blocked in this country holds up no SMS
+        Messenger(settings, database, Helpers()),
         Webhook(settings, database),
     )
     return {channel.name: channel for channel in made}
