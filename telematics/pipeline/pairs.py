@@ -116,12 +116,11 @@ class Pairs:
         of pairs that aren't watched any longer."""
         old = self.plan
         is_anew = np.isin(plan.id, np.array(sorted(anew), "i8"))
-        seen = [old.who, old.whom]
-        seen = [plan.renumbered(members, SLOT_BITS, old.id) for members in seen]
-        was_unseen = plan.renumbered(self._unseen, SLOT_BITS, old.id)
+        was_unseen = np.sort(plan.renumbered(self._unseen, SLOT_BITS, old.id))
         unseen = []
-        for members, before in zip((plan.who, plan.whom), seen, strict=True):
-            fresh = ~among(members, np.sort(before)) | is_anew[members >> SLOT_BITS] | among(members, np.sort(was_unseen))
+        for members, before in ((plan.who, old.who), (plan.whom, old.whom)):
+            fresh = is_anew[members >> SLOT_BITS] | among(members, was_unseen)
+            fresh |= ~among(members, np.sort(plan.renumbered(before, SLOT_BITS, old.id)))
             unseen.append(members[fresh])
         before_keys = self.key
         key = plan.renumbered(self.key, 2 * SLOT_BITS, old.id)
@@ -140,7 +139,7 @@ class Pairs:
         key, cut = self._candidates(places, moved)
         self._unseen = np.zeros(0, "i8")
         if not len(key):
-            return Look(_no_flips(), key, _ids(plan, cut))
+            return Look(_no_flips(), key, plan.left_out + _ids(plan, cut))
         rule, device, partner = rule_of(key), device_of(key), partner_of(key)
         alone = partner == PLACE
         other = np.where(alone, device, partner)
@@ -197,7 +196,7 @@ class Pairs:
         found = _without(found, over[flips])
         gone = key[known & ~keep & (since != NEVER)]
         self._put(key[keep], is_near[keep], since[keep], changing[keep], first_m[keep], position[keep])
-        return Look(found, gone, _ids(plan, cut))
+        return Look(found, gone, plan.left_out + _ids(plan, cut))
 
     def _moved(self, places: Places) -> Mask:
         """Who has a fix that the last look didn't know; their speeds are smoothed by it."""

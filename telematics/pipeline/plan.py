@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 
 SLOT_BITS = 21
 PLACE = 2**SLOT_BITS - 1  # in place of a slot
+MOST_MEMBERS = 1_000_000  # of all proximities together, some 40 MB: ten of a group of 100,000, or a thousand of a thousand
 FEW = 256  # pairs of a proximity that are looked at one by one; more are searched for
 WINDING = 1.3  # roads are that much longer than the straight line
 FASTEST_KMH = 160.0  # from further away than that takes nobody comes within the minutes
@@ -61,6 +62,7 @@ class Plan:
     device_id: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, "i4"))  # by slot
     who: Ints = field(default_factory=lambda: np.zeros(0, "i8"))
     whom: Ints = field(default_factory=lambda: np.zeros(0, "i8"))  # without places
+    left_out: tuple[int, ...] = ()  # ids of proximities that have no members here, as there were too many
 
     def __post_init__(self) -> None:
         def values(name: str) -> Floats:
@@ -188,6 +190,17 @@ def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], group
         slots = slots[account[slots] == proximity.account_id]
         return place << SLOT_BITS | np.sort(slots)
 
-    who = [side(place, one, one.device_id, one.group_id) for place, one in enumerate(chosen)]
-    whom = [side(place, one, one.to_device_id, one.to_group_id) for place, one in enumerate(chosen)]
-    return Plan(chosen, device_id, np.concatenate([nobody, *who]), np.concatenate([nobody, *whom]))
+    def most(proximity: Proximity) -> int:
+        sides = (proximity.group_id, proximity.to_group_id)
+        return 1 + sum(len(grouped.get(group, nobody)) for group in sides if group is not None)
+
+    size = np.array([most(one) for one in chosen], "i8")
+    order = np.argsort(size, kind="stable")  # the greedy go without, not whoever came after them
+    left_out = set(order[np.cumsum(size[order]) > MOST_MEMBERS].tolist())
+    who, whom = [nobody], [nobody]
+    for place, one in enumerate(chosen):
+        if place not in left_out:
+            who.append(side(place, one, one.device_id, one.group_id))
+            whom.append(side(place, one, one.to_device_id, one.to_group_id))
+    crowded = tuple(chosen[place].id for place in sorted(left_out))
+    return Plan(chosen, device_id, np.concatenate(who), np.concatenate(whom), crowded)

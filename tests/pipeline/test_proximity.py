@@ -231,6 +231,20 @@ def test_too_many_pairs_are_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(watch.pairs) == 11
 
 
+def test_a_proximity_too_many_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "MOST_MEMBERS", 8)
+    chosen = [
+        rule(1, group_id=ALL, to_group_id=ALL),
+        rule(2, device_id=1, to_group_id=TRUCKS),
+        rule(3, device_id=1, to_device_id=2),
+    ]
+    watch = Watch(chosen, fleet(*[TRUCKS] * 3))
+    watch.look({number: at(number * 1000, 0) for number in (1, 2, 3)}, 0)
+    look = watch.pairs.look(places_of({number: at(number, 10) for number in (1, 2, 3)}, 3), 10_000)
+    assert look.crowded == (1,)
+    assert [flip[:3] for flip in told(watch.pairs.plan, look)] == [(2, 1, 2), (2, 1, 3), (3, 1, 2)]
+
+
 sets = st.sampled_from([25.0, 150.0, 2_000.0, 40_000.0, 900_000.0, 9e6])
 spots = st.one_of(
     st.tuples(st.floats(43.0, 43.02), st.floats(76.9, 76.92)),
