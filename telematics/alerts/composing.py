@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 Place = Callable[[float, float, str], Awaitable[str]]  # latitude, longitude, language → a name; empty where nothing is known
 CALLED_AT_ONCE = 200  # alerts in one call of a webhook: some 100 kB
-PATIENCE_S = 4.0  # for names and pictures: a message without them is better than none
+PATIENCE_S = 8.0  # for names and pictures: a message without them is better than none. The first name of all takes seconds
 
 
 class Pictures(Protocol):
@@ -51,8 +51,9 @@ class Composer:
     async def compose(self, delivery: Delivery, told: Sequence[ToldAlert], rule: Rule, person: Person | None) -> Message:
         language = person.language if person else rule.language
         first = told[0]
-        picture = await self._drawn(first, language) if delivery.channel == "mail" else None
-        place = await self._named(first, language)
+        place, picture = await asyncio.gather(
+            self._named(first, language), self._drawn(first, language) if delivery.channel == "mail" else _nothing()
+        )
         facts = [self._fact(alert, place if alert is first else None) for alert in told]
         return wording.compose(
             delivery.id,
@@ -112,3 +113,7 @@ class Composer:
         except Exception as error:
             log.warning("a place has no picture", error=repr(error))
             return None
+
+
+async def _nothing() -> None:
+    return None
