@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import shapely
 from geographiclib.geodesic import Geodesic
+from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import translate
 
@@ -28,11 +29,13 @@ MOST_OUTLINE_VERTICES = 20_000  # what a point is compared with
 MOST_LATITUDE = 85.0  # beyond it meridians run together, and maps end
 SHORTEST_M, LONGEST_RADIUS_M, LONGEST_WIDTH_M, LONGEST_LINE_M = 1.0, 500_000.0, 100_000.0, 10_000_000.0
 MOST_CROSSINGS = 200  # of a border with itself, or of a corridor's line: mending takes time with their square
+MOST_NEAR = 100_000  # pairs of edges that must be looked at for it: a second
 SMALLEST_M2 = 1.0
 WIDEST_DEG = 180.0
 EDGE_M = 5_000.0
 CIRCLE_VERTICES = 72  # the border is then within 0.05 % of the radius, see `_circle`
-ARC_DEG = 7.5  # of corners and ends of corridors: within 0.22 % of half the width
+ARCS = 12  # of a quarter of a circle, at corners and ends of corridors: within 0.22 % of half the width
+CHUNK_M = 300_000.0  # of a corridor in one plane
 STRAIGHT = 0.002  # how far a corridor's border may be off, as part of half its width
 POINT_DIGITS = 9  # 0.1 mm
 EARTH = Geodesic.WGS84
@@ -217,48 +220,64 @@ def _polygons(polygons: Sequence[Sequence[Sequence[Place]]]) -> Area:
 
 
 def _corridor(line: Sequence[Place], width_m: float) -> Area:
-    """Of each stretch its two borders, of each corner and end a fan: all points so far from the line. The pieces share their
-    corners to the last digit, so that no gap is left between them."""
+    """All points so far from the line, stretch by stretch in planes that are right there. Stretches share a point, around which
+    both are round, so that no gap is left between them."""
     half_m = width_m / 2
     places = _unrolled(line)
     _refuse_tangles([places])
-    stretches = [EARTH.InverseLine(a[1], a[0], b[1], b[0]) for a, b in pairwise(places)]
-    if sum(stretch.s13 for stretch in stretches) > LONGEST_LINE_M:
-        raise ValueError(f"a corridor is at most {LONGEST_LINE_M / 1000:g} km long; make several of it")
-    count, pieces = _Outline(), list[Polygon]()
-    arriving = math.nan
-    for (start, end), stretch in zip(pairwise(places), stretches, strict=True):
-        leaving = stretch.azi1
-        if not pieces:
-            pieces.append(_fan(start, leaving + 90, 180, half_m))
-        else:
-            turn = math.remainder(leaving - arriving, 360)
-            if turn:
-                pieces.append(_fan(start, arriving - math.copysign(90, turn), turn, half_m))
+    dense, count = [places[0]], _Outline()
+    chunks, length_m = [dense], 0.0
+    for start, end in pairwise(places):
+        stretch = EARTH.InverseLine(start[1], start[0], end[1], end[0])
+        length_m += stretch.s13
+        if length_m > LONGEST_LINE_M:
+            raise ValueError(f"a corridor is at most {LONGEST_LINE_M / 1000:g} km long; make several of it")
         parts = max(1, math.ceil(stretch.s13 / _straight_m(half_m, start[1], end[1])))
         count.more(2 * parts)
-        middle = [_along(stretch, stretch.s13 * part / parts) for part in range(1, parts)]
-        arriving = _end_azimuth(stretch)
-        along = [(start, leaving), *((_beside_place(place, start), azimuth) for place, azimuth in middle), (end, arriving)]
-        left = [_away(*place, azimuth - 90, half_m) for place, azimuth in along]
-        right = [_away(*place, azimuth + 90, half_m) for place, azimuth in along]
-        pieces.append(Polygon([start, *left, end, *reversed(right)]))
-    pieces.append(_fan(places[-1], arriving - 90, 180, half_m))
-    area = shapely.union_all([piece if piece.is_valid else shapely.make_valid(piece) for piece in pieces])
-    return shapely.union_all([_without_cracks(part, half_m) for part in _parts(area)])
+        for part in range(1, parts + 1):
+            place = end if part == parts else _beside_place(_along(stretch, stretch.s13 * part / parts), start)
+            chunks[-1].append(place)
+            if length_m - stretch.s13 * (1 - part / parts) > CHUNK_M * len(chunks):
+                chunks.append([place])
+    pieces = [_buffered(chunk, half_m) for chunk in chunks if len(chunk) > 1]
+    return shapely.union_all([_without_cracks(part, half_m) for part in _parts(shapely.union_all(pieces))])
+
+
+def _buffered(line: Sequence[Place], half_m: float) -> Area:
+    """In an azimuthal equidistant projection, which at 200 km from its middle stretches by 0.02 %."""
+    plane = _Azimuthal(line)
+    area = shapely.buffer(shapely.LineString(plane.metres(line)), half_m, quad_segs=ARCS)
+    step_m = _straight_m(half_m, max(abs(latitude) for _, latitude in line))
+    area = shapely.transform(shapely.segmentize(area, step_m), plane.degrees)
+    return area if area.is_valid else shapely.make_valid(area, method="structure", keep_collapsed=False)
+
+
+class _Azimuthal:
+    """A plane in which directions and distances from its middle are true."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        across, along = zip(*places, strict=True)
+        self._longitude, self._latitude = (min(across) + max(across)) / 2, (min(along) + max(along)) / 2
+
+    def metres(self, places: Sequence[Place]) -> list[Place]:
+        return [self._metres(*place) for place in places]
+
+    def _metres(self, longitude: float, latitude: float) -> Place:
+        there = EARTH.Inverse(self._latitude, self._longitude, latitude, longitude, EARTH.DISTANCE | EARTH.AZIMUTH)
+        azimuth = math.radians(there["azi1"])
+        return there["s12"] * math.sin(azimuth), there["s12"] * math.cos(azimuth)
+
+    def degrees(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        azimuths, distances_m = np.degrees(np.arctan2(points[:, 0], points[:, 1])), np.hypot(points[:, 0], points[:, 1])
+        places = zip(azimuths.tolist(), distances_m.tolist(), strict=True)
+        return np.array([_away(self._longitude, self._latitude, *place) for place in places])
 
 
 def _without_cracks(part: Polygon, half_m: float) -> Polygon:
-    """Two pieces whose corners were rounded apart leave holes of no width; true ones lie between stretches of the line."""
+    """Two stretches whose borders were rounded apart leave holes of no width; true ones lie between stretches of the line."""
     frame = Frame.of(part)
     holes = [hole for hole in part.interiors if frame.metres(Polygon(hole)).area > (STRAIGHT * half_m) ** 2]
     return Polygon(part.exterior, holes)
-
-
-def _fan(middle: Place, azimuth: float, sweep: float, radius_m: float) -> Polygon:
-    """What lies within the radius between two directions."""
-    steps = max(1, math.ceil(abs(sweep) / ARC_DEG))
-    return Polygon([middle, *(_away(*middle, azimuth + sweep * step / steps, radius_m) for step in range(steps + 1))])
 
 
 def _straight_m(half_m: float, *latitudes: float) -> float:
@@ -272,23 +291,15 @@ def _straight_m(half_m: float, *latitudes: float) -> float:
 
 def _away(longitude: float, latitude: float, azimuth: float, metres: float) -> Place:
     """Longitudes go on past 180°. Raises ValueError past the last latitude."""
-    there = EARTH.Direct(latitude, longitude, _turned(azimuth), metres, EARTH.LATITUDE | EARTH.LONGITUDE | EARTH.LONG_UNROLL)
+    there = EARTH.Direct(latitude, longitude, azimuth, metres, EARTH.LATITUDE | EARTH.LONGITUDE | EARTH.LONG_UNROLL)
     if abs(there["lat2"]) > MOST_LATITUDE:
         raise ValueError(f"zones end at {MOST_LATITUDE:g}° north and south; make it smaller, or move it away from the pole")
     return round(there["lon2"], POINT_DIGITS), round(there["lat2"], POINT_DIGITS)
 
 
-def _turned(azimuth: float) -> float:
-    return round(math.remainder(azimuth, 360), 10)  # two ways of reckoning the same direction give the same point
-
-
-def _along(stretch: Any, metres: float) -> tuple[Place, float]:
-    there = stretch.Position(metres, EARTH.LATITUDE | EARTH.LONGITUDE | EARTH.AZIMUTH | EARTH.LONG_UNROLL)
-    return (there["lon2"], there["lat2"]), there["azi2"]
-
-
-def _end_azimuth(stretch: Any) -> float:
-    return float(stretch.Position(stretch.s13, EARTH.AZIMUTH)["azi2"])
+def _along(stretch: Any, metres: float) -> Place:
+    there = stretch.Position(metres, EARTH.LATITUDE | EARTH.LONGITUDE | EARTH.LONG_UNROLL)
+    return there["lon2"], there["lat2"]
 
 
 def _unrolled(places: Sequence[Place]) -> list[Place]:
@@ -304,12 +315,17 @@ def _unrolled(places: Sequence[Place]) -> list[Place]:
 
 
 def _refuse_tangles(lines: Sequence[Sequence[Place]]) -> None:
-    """Raises ValueError for lines that cross each other, or themselves, more often than anybody draws."""
-    edges = shapely.linestrings([edge for line in lines for edge in pairwise(line)])
-    tree, left = shapely.STRtree(edges), 2 * MOST_CROSSINGS  # each is met from both its edges
+    """Raises ValueError for lines that cross each other, or themselves, more often than anybody draws. A way there and back is
+    one line."""
+    drawn = np.array([sorted(edge) for line in lines for edge in pairwise(line)])
+    edges = shapely.linestrings(np.unique(drawn, axis=0))
+    tree, near, crossing = shapely.STRtree(edges), 0, 0
     for start in range(0, len(edges), 50):
-        left -= tree.query(edges[start : start + 50], predicate="crosses").shape[1]
-        if left < 0:
+        some = edges[start : start + 50]
+        near += tree.query(some).shape[1]
+        if near <= MOST_NEAR:
+            crossing += tree.query(some, predicate="crosses").shape[1]
+        if near > MOST_NEAR or crossing > 2 * MOST_CROSSINGS:  # each is met from both its edges
             raise ValueError(
                 f"the lines cross each other more than {MOST_CROSSINGS} times; draw it anew, or make several zones of it"
             )
@@ -355,7 +371,7 @@ def _dense(border: Sequence[Place], count: _Outline) -> list[Place]:
         if metres > EDGE_M:
             stretch = EARTH.InverseLine(start[1], start[0], end[1], end[0])
             parts = math.ceil(stretch.s13 / EDGE_M)
-            dense += [_beside_place(_along(stretch, stretch.s13 * part / parts)[0], dense[-1]) for part in range(1, parts)]
+            dense += [_beside_place(_along(stretch, stretch.s13 * part / parts), dense[-1]) for part in range(1, parts)]
         dense.append(end)
     return dense
 
@@ -413,6 +429,6 @@ def _parts(area: Any) -> Iterator[Polygon]:
 
 def _depth_m(part: Polygon) -> float:
     flat = Frame.of(part).metres(part)
-    # Half of a long shape's width is its area over its length, half the border: a percent of that is fine enough.
-    tolerance_m = max(0.01 * flat.area / (flat.length / 2), 0.001)
+    # Half of a long shape's width is its area over its length, half the border: a few percent of that are fine enough.
+    tolerance_m = max(0.05 * flat.area / (flat.length / 2), 0.001)
     return float(shapely.maximum_inscribed_circle(flat, tolerance=tolerance_m).length)

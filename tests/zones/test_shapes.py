@@ -306,6 +306,26 @@ def test_what_would_cost_much_is_bounded() -> None:
     assert time.process_time() - began < 5  # about 0.3 s; without the bound half a minute
 
 
+BACK_AND_FORTH = [[76 + x % 2 / 10, 43.0] for x in range(150)]
+CLOSE = [[76 + x / 1e5, 43 + x % 3 / 1e5] for x in range(2_000)]
+AGAIN = [[[[76.0, 43.0], [76.1, 43.0], [76.1, 43.1]]]] * 480
+
+
+@pytest.mark.parametrize(
+    ("kind", "geometry"),
+    [
+        pytest.param("corridor", {"type": "LineString", "coordinates": BACK_AND_FORTH}, id="there and back"),
+        pytest.param("corridor", {"type": "LineString", "coordinates": CLOSE}, id="wide, with points close together"),
+        pytest.param("polygon", {"type": "MultiPolygon", "coordinates": AGAIN}, id="the same again and again"),
+    ],
+)
+def test_what_looks_bad_but_isn_t_costs_little(kind: str, geometry: Any) -> None:
+    began = time.process_time()
+    area = outline(kind, geometry, None, 100_000)
+    assert time.process_time() - began < 8  # about a second; piece by piece it would be a minute
+    assert inside(area, (76.05, 43.001))
+
+
 def test_a_country_is_no_trouble() -> None:
     russia = polygon([[27, 50], [150, 45], [-170, 65], [100, 78], [30, 70]])
     assert russia.geom_type == "MultiPolygon"
