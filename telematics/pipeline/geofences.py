@@ -128,7 +128,7 @@ class Geofences:
         own = fixes.slot[fix]
         theirs = self.index.attached(place, state.device_id[own], state.account_id[own], state.group_id[own])
         found, place, fix = found[theirs], place[theirs], fix[theirs]
-        inside = shapely.intersects_xy(self.index.outline[place], fixes.longitude[fix], fixes.latitude[fix])
+        inside = self.index.holds(place, fixes.longitude[fix], fixes.latitude[fix])
         through = np.zeros(len(fix), "?")
         out = ~inside & self.index.passes[place] & (fixes.time[fix] - fixes.from_time[fix] <= self._pass_gap_ms)
         rest = np.flatnonzero(out & (fixes.from_time[fix] != NAT))
@@ -145,7 +145,7 @@ def contained(
     found, place = index.tree.query(shapely.points(longitude, latitude))
     theirs = index.attached(place, *(values[found] for values in device))
     found, place = found[theirs], place[theirs]
-    inside = shapely.intersects_xy(index.outline[place], longitude[found], latitude[found])
+    inside = index.holds(place, longitude[found], latitude[found])
     pairs = zip(slots[found[inside]].tolist(), place[inside].tolist(), strict=True)
     return [(slot, zone.id) for slot, at in pairs if (zone := index.zones[at]) is not None]
 
@@ -319,6 +319,7 @@ class _Walk:
         time, received, position_id, speed = columns
         starts, lengths, slots = self._start.tolist(), self._length.tolist(), self._pair_slot.tolist()
         changed: dict[int, dict[int, Visit]] = {}
+        device_id = self._state.device_id
         passed = self._passed
         for pair in wanted.tolist():
             zone, visit, slot, start = self._zones[pair], self._visits[pair], slots[pair], starts[pair]
@@ -340,11 +341,10 @@ class _Walk:
             ]
             after, told = walk(zone, visit, sights, self._tolerance_kmh)
             if told:
-                events += to_events(zone, int(self._state.device_id[slot]), told)
+                events += to_events(zone, int(device_id[slot]), told)
             if after is not self._visits[pair]:
                 changed.setdefault(slot, {})[zone.id] = after
-        for slot, visits in changed.items():
-            zoned.replace(slot, ({**zoned.of(slot), **visits}).values(), self._index)
+        zoned.update(changed, self._index)
         return events
 
     def _worth_walking(self) -> Whole:

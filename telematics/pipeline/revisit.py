@@ -1,8 +1,8 @@
 """Late fixes and zones: what was told of a stretch of the past is held to what its fixes, all of them now, say.
 
 The store notes the stretch in the transaction that stores late rows. When it has been quiet for a moment, the device's good
-fixes from some way before to some way behind it are walked as if they had come in order, beginning with what was told of its zones
-until then. Then three things are done in one transaction:
+fixes from some way before to some way behind it are walked as if they had come in order, beginning with what was told of its
+zones until then. Then three things are done in one transaction:
 
 - what is true and was not told is told now, `late`; where it stands for something else that was told at another time, it only
   `corrects` that, and nobody is alerted again;

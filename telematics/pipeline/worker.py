@@ -161,7 +161,9 @@ class Worker:
             events += beside[0]
         elif not (entries or events or dead_letters):
             return None
-        return Work(entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters, beside and beside[1]), changed)
+        return Work(
+            entries, taken, outcome, Batch(outcome.rows, events + outcome.events, dead_letters, beside and beside[1]), changed
+        )
 
     def _present(self, reports: Reports) -> Reports:
         """Without those of devices that were removed while their frames waited."""

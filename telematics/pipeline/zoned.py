@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from telematics.pipeline.visits import Visit, dwell_due
 from telematics.zones.registry import Index
 
-NEVER = np.iinfo(np.int64).max
+NEVER = int(np.iinfo(np.int64).max)
+INFINITE = float("inf")
 MOST_VISITS = 1_000  # of a device in the snapshot: more zones than one place is in
 
+_NONE: dict[int, Visit] = {}
 _decoder = msgspec.json.Decoder(list[Visit])
 
 
@@ -49,16 +51,27 @@ class Zoned:
 
     def replace(self, slot: int, visits: Iterable[Visit], index: Index) -> None:
         """All of a slot's visits anew. Of those that say nothing none is kept."""
-        old = self.visits.pop(slot, {})
-        new = {visit.zone_id: visit for visit in visits if _worth_keeping(visit, index)}
-        for zone_id in old.keys() - new.keys():
-            self._slots_of[zone_id].discard(slot)
-        for zone_id in new.keys() - old.keys():
-            self._slots_of.setdefault(zone_id, set()).add(slot)
+        self._keep(slot, {visit.zone_id: visit for visit in visits}, index)
+        self._sum_up([slot], index)
+
+    def update(self, changed: dict[int, dict[int, Visit]], index: Index) -> None:
+        """Some visits of many slots."""
+        for slot, visits in changed.items():
+            known = self.visits.get(slot)
+            self._keep(slot, visits if known is None else {**known, **visits}, index)
+        self._sum_up(list(changed), index)
+
+    def _keep(self, slot: int, visits: dict[int, Visit], index: Index) -> None:
+        old = self.visits.pop(slot, _NONE)
+        new = {zone_id: visit for zone_id, visit in visits.items() if _worth_keeping(visit, index)}
         if new:
             self.visits[slot] = new
+        if old.keys() != new.keys():
+            for zone_id in old.keys() - new.keys():
+                self._slots_of[zone_id].discard(slot)
+            for zone_id in new.keys() - old.keys():
+                self._slots_of.setdefault(zone_id, set()).add(slot)
         self._texts.pop(slot, None)
-        self._sum_up(slot, new, index)
 
     def forget(self, slot: int) -> None:
         for zone_id in self.visits.pop(slot, {}):
@@ -86,25 +99,32 @@ class Zoned:
             text = self._texts[slot] = msgspec.json.encode(list(visits.values())[:MOST_VISITS])
         return text
 
-    def _sum_up(self, slot: int, visits: dict[int, Visit], index: Index) -> None:
-        mark, pending, due, ripe, limit = 0, False, NEVER, NEVER, float("inf")
-        for visit in visits.values():
-            place = index.place_of[visit.zone_id]
-            zone = index.zones[place]
-            assert zone is not None
-            if visit.crossed is not None:
-                pending = True
-                if visit.clear_received is not None and zone.confirm_s > 0:
-                    ripe = min(ripe, visit.clear_received + int(zone.confirm_s * 1000))
-            if visit.inside:
-                mark += index.numbers[place]
+    def _sum_up(self, slots: list[int], index: Index) -> None:
+        sums = [_summed(self.visits.get(slot, _NONE), index) for slot in slots]
+        marks, pending, due, ripe, limits = zip(*sums, strict=True) if sums else ((),) * 5
+        at = np.array(slots, "i8")
+        self.mark[at] = np.array(marks, "u8")
+        self.pending[at], self.due[at], self.ripe[at], self.limit_kmh[at] = pending, due, ripe, limits
+
+
+def _summed(visits: dict[int, Visit], index: Index) -> tuple[int, bool, int, int, float]:
+    mark, pending, due, ripe, limit = 0, False, NEVER, NEVER, INFINITE
+    for zone_id, visit in visits.items():
+        place = index.place_of[zone_id]
+        zone = index.zones[place]
+        assert zone is not None
+        if visit.crossed is not None:
+            pending = True
+            if visit.clear_received is not None and zone.confirm_s > 0:
+                ripe = min(ripe, visit.clear_received + int(zone.confirm_s * 1000))
+        if visit.inside:
+            mark += index.numbers[place]
+            if zone.dwell_s is not None:
                 dwell = dwell_due(zone, visit)
-                if dwell is not None and dwell < due:
-                    due = dwell
-                if zone.speed_limit_kmh is not None:
-                    limit = min(limit, -1.0 if visit.over else zone.speed_limit_kmh)
-        self.mark[slot] = mark & 0xFFFF_FFFF_FFFF_FFFF
-        self.pending[slot], self.due[slot], self.ripe[slot], self.limit_kmh[slot] = pending, due, ripe, limit
+                due = due if dwell is None else min(due, dwell)
+            if zone.speed_limit_kmh is not None:
+                limit = min(limit, -1.0 if visit.over else zone.speed_limit_kmh)
+    return mark & 0xFFFF_FFFF_FFFF_FFFF, pending, due, ripe, limit
 
 
 def read_visits(text: bytes | None) -> list[Visit]:

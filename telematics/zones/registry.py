@@ -67,6 +67,16 @@ class Zone:
         return np.ascontiguousarray(edges if cut.all() else edges[~cut])
 
     @cached_property
+    def boxes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Around the outline, and within it around its middle (NaN where its middle is not in it)."""
+        outer, inner = shapely.bounds(self.outline), np.full(4, np.nan)
+        middle = shapely.centroid(self.outline)
+        if shapely.contains(self.outline, middle):
+            reach = float(shapely.distance(middle, shapely.boundary(self.outline))) * 0.7  # a square in a circle, in degrees
+            inner[:] = middle.x - reach, middle.y - reach, middle.x + reach, middle.y + reach
+        return outer, inner
+
+    @cached_property
     def core(self) -> Any:
         """What a segment has to cross before the zone counts as passed: not just its border's noise."""
         core = shapes.shrunk(self.outline, min(self.border_m, self.depth_m / 2))
@@ -96,6 +106,8 @@ class Index:
         self.numbers: list[int] = [0] * capacity  # the same, as Python's own
         self.limit_kmh = np.full(capacity, np.inf)
         self.passes = np.zeros(capacity, "?")
+        self.outer = np.zeros((capacity, 4))  # west, south, east, north of the outline …
+        self.inner = np.full((capacity, 4), np.nan)  # … and of a box within it; nearly all fixes are told by these two
         self.accounts = np.zeros(0, "?")  # by account: whether it has zones
         self.tree = shapely.STRtree([])
         self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
@@ -116,7 +128,7 @@ class Index:
             free += range(capacity, grown)
             capacity = grown
         new = Index(capacity)
-        for name in ("outline", "account", "all_devices", "number", "limit_kmh", "passes"):
+        for name in ("outline", "account", "all_devices", "number", "limit_kmh", "passes", "outer", "inner"):
             getattr(new, name)[: len(self.zones)] = getattr(self, name)
         new.zones[: len(self.zones)] = self.zones
         new.numbers[: len(self.zones)] = self.numbers
@@ -142,6 +154,16 @@ class Index:
         part.outline[places] = self.outline[places]
         part.tree = shapely.STRtree(part.outline)
         return part
+
+    def holds(self, places: Places, longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Of pairs of a zone's place and a fix: whether it is in the zone, or on its border."""
+        x, y = longitude[:, None], latitude[:, None]
+        outer, inner = self.outer[places], self.inner[places]
+        within = ((x >= outer[:, :1]) & (x <= outer[:, 2:3]) & (y >= outer[:, 1:2]) & (y <= outer[:, 3:]))[:, 0]
+        inside = ((x > inner[:, :1]) & (x < inner[:, 2:3]) & (y > inner[:, 1:2]) & (y < inner[:, 3:]))[:, 0]
+        rest = np.flatnonzero(within & ~inside)
+        inside[rest] = shapely.intersects_xy(self.outline[places[rest]], longitude[rest], latitude[rest])
+        return np.asarray(inside)
 
     def regrouped(self, groups: Groups) -> Index:
         """The same after groups changed."""
@@ -176,6 +198,7 @@ class Index:
         self.number[place] = self.numbers[place] = _scattered(zone.id)
         self.limit_kmh[place] = np.inf if zone.speed_limit_kmh is None else zone.speed_limit_kmh
         self.passes[place] = zone.passes
+        self.outer[place], self.inner[place] = zone.boxes
 
     def _attach(self, groups: Groups) -> None:
         targeted = [
@@ -293,7 +316,11 @@ class Zones:
 def _zones(rows: Sequence[ZoneRow]) -> list[Zone]:
     outlines = shapely.from_wkb(np.array([row.outline for row in rows], object), on_invalid="ignore")
     shapely.prepare(outlines)
-    return [_zone(row, outline) for row, outline in zip(rows, outlines, strict=True)]
+    zones = [_zone(row, outline) for row, outline in zip(rows, outlines, strict=True)]
+    for zone in zones:
+        if zone.outline is not None:
+            assert len(zone.edges) and len(zone.boxes)  # here, in the thread, rather than when a vehicle comes
+    return zones
 
 
 def _zone(row: ZoneRow, outline: Any) -> Zone:
@@ -353,6 +380,6 @@ def _same(old: Zone, new: Zone) -> bool:
 def _carry_over(old: Zone | None, new: Zone) -> None:
     """What was worked out of the same outline needn't be again."""
     if old is not None and old.shape == new.shape:
-        for name in ("edges", "core"):
+        for name in ("edges", "boxes", "core"):
             if name in old.__dict__:
                 new.__dict__[name] = old.__dict__[name]
