@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -26,6 +28,7 @@ from telematics.alerts.matching import CHANNELS, Person
 from telematics.alerts.service import Tested, TooManyTests
 
 router = APIRouter(prefix="/api/notifications", tags=["Notifications"])
+PATIENCE_S = 1.5
 
 # What an event of each type would tell, with round numbers
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -111,7 +114,10 @@ async def preview(asked: Preview, request: Request, viewer: auth.Editor, shared:
     )) is None:  # fmt: skip
         raise not_found("geofence")
     latest = next(iter(shared.server.latest([device.id] if device else [])), None)
-    place = await shared.geocoder.name(latest.latitude, latest.longitude, language) if latest else None
+    place = None
+    with suppress(TimeoutError):  # a preview without a name of the place is better than a late one
+        async with asyncio.timeout(PATIENCE_S):
+            place = await shared.geocoder.name(latest.latitude, latest.longitude, language) if latest else None
     fact = Fact(
         alert_id=0,
         device_name=device.name if device else "Truck 1",

@@ -30,6 +30,9 @@ class Pictures(Protocol):
     ) -> bytes | None:
         """A PNG; None where there is none."""
 
+    def close(self) -> None:
+        """No more will be asked for."""
+
 
 class Composer:
     """`place` and `pictures` are what whoever starts the server hands in; without them messages are plainer."""

@@ -19,7 +19,6 @@ from telematics.alerts.matching import Person, Zone
 from telematics.alerts.meter import FreeOfCharge, Meter
 from telematics.alerts.metrics import AlertMetrics
 from telematics.alerts.outbox import Outbox
-from telematics.alerts.picture import Pictures
 from telematics.alerts.rules import Rules
 from telematics.alerts.sender import STOP_S, Sender, send
 from telematics.config import Settings
@@ -57,7 +56,7 @@ class Tested:
 
 class Alerts:
     """`watch` before Changes are loaded, then `start`, and `stop` at the end. Whoever starts it may set `meter`, `composer.place`
-    and `pictures.towns` at any time."""
+    and `composer.pictures` at any time."""
 
     def __init__(
         self,
@@ -78,9 +77,7 @@ class Alerts:
         self._task: asyncio.Task[None] | None = None
         self._tests: dict[int, deque[float]] = {}  # when users sent themselves test messages, in monotonic seconds
         zone = zone_finder(zones)
-        self.pictures = Pictures(database)
         self.composer = Composer(settings.public_url, zones)
-        self.composer.pictures = self.pictures
         self.sender = Sender(
             database,
             settings.alerts,
@@ -128,7 +125,8 @@ class Alerts:
         finally:
             for channel in self.channels.values():
                 await channel.close()
-            self.pictures.close()
+            if self.composer.pictures is not None:
+                self.composer.pictures.close()
 
     def _told(self, news: Sequence[AlertNews]) -> None:
         self._bus.publish(alerts=news)
