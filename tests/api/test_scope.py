@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ import websockets
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from tests.api import scope_alerts
 from tests.api.conftest import NOW, PASSWORD, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,6 +118,7 @@ TABLE: dict[str, list[tuple[Call, object]]] = {
     "GET /trackers/{device_id}/remove": [({"path": "{a1}"}, MISSING)],
     "GET /account": [({}, OWN)],
 }
+TABLE |= scope_alerts.ALERTS
 # No ids go in, and nothing of anybody's comes out but the caller's own
 HARMLESS = {
     "GET /api/session",
@@ -127,7 +130,7 @@ HARMLESS = {
     "GET /api/commands",
     "GET /api/drivers",
     "GET /api/maintenance",
-    "GET /api/notifications",
+    *scope_alerts.HARMLESS,
     "GET /api/orders",
     "GET /api/server/geocode",
     "GET /api/health",
@@ -143,7 +146,7 @@ HARMLESS = {
 }
 
 
-ANY = {"group": 1, "calendar": 1, "geofence": 1, "data": ""}
+ANY = {"group": 1, "calendar": 1, "geofence": 1, "data": "", **scope_alerts.ANY}
 
 
 def routes_of(routes: list[BaseRoute], prefix: str = "") -> Iterator[str]:
@@ -176,9 +179,10 @@ def filled(value: Any, ids: dict[str, Any]) -> Any:
 
 async def test_every_route_keeps_to_its_viewer(world: World) -> None:
     await world.report("imei-a1", NOW - timedelta(seconds=9), 43.2389, 76.8897, ignition="false")
-    await world.report("imei-a1", NOW, 43.2389, 76.8897, ignition="true", alarm="sos")
     async with world.signed_in("anna") as anna, world.signed_in("boris") as boris:
         ids: dict[str, Any] = dict(world.ids)
+        sos = partial(world.report, "imei-a1", NOW, 43.2389, 76.8897, ignition="true", alarm="sos")
+        ids |= await scope_alerts.alert_of(world, anna, sos)
         ids["position"] = (await anna.get("/api/positions", params={"deviceId": ids["a1"]})).json()[0]["id"]
         events = (await anna.get("/api/reports/events", params={"deviceId": ids["a1"], **RANGE})).json()
         ids["event"] = next(event["id"] for event in events if event["type"] == "alarm")
@@ -197,6 +201,7 @@ async def test_every_route_keeps_to_its_viewer(world: World) -> None:
                     wrong.append(f"{name} {call}: {complaint}")
         assert not wrong, "\n".join(wrong)
 
+        await scope_alerts.untouched(anna, ids)
         names = [device["name"] for device in (await anna.get("/api/devices")).json()]
         assert names == ["Truck a1", "Truck a2"], "Boris changed something"
         assert (await anna.get("/api/session")).json()["name"] == "Anna"
@@ -326,6 +331,6 @@ async def test_readonly_users_change_nothing(world: World) -> None:
         for name in sorted(registered(world.app) - own):
             if name.split()[0] in ("POST", "PUT", "PATCH", "DELETE"):
                 call = changes.get(name) or TABLE[name][0][0]
-                answer = await ask(rita, name, filled(call, world.ids))
+                answer = await ask(rita, name, filled(call, {**world.ids, **ANY}))
                 assert answer.status_code == 403, f"{name}: {answer.status_code}"
                 assert answer.headers["content-type"] == "application/problem+json"
