@@ -410,7 +410,7 @@ class ZonesPage {
 
   private key(event: KeyboardEvent): void {
     const { target } = event;
-    if (document.querySelector("dialog[open]")) return;
+    if (document.querySelector("dialog[open]") || (target instanceof Element && target.closest("details.menu"))) return; // they have their own keys
     const typing = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
     const text = typing && !["radio", "checkbox"].includes((target as HTMLInputElement).type);
     const command = event.ctrlKey || event.metaKey;

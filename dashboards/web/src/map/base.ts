@@ -31,6 +31,7 @@ type Draw = (map: MapLibre, theme: Theme) => void;
 export class BaseMap {
   readonly map: MapLibre;
   private readonly draws: Draw[] = [];
+  private readonly leaves: (() => void)[] = [];
   private readonly detail: OfflineDetail;
   private theme: Theme = currentTheme();
   private offline = false;
@@ -90,6 +91,11 @@ export class BaseMap {
     if (this.ready) draw(this.map, this.theme);
   }
 
+  /** Runs before a style makes way for another, for what has to take itself out of it. */
+  beforeStyle(leave: () => void): void {
+    this.leaves.push(leave);
+  }
+
   /** MapLibre opens the credits with each new source; here they open when asked for. */
   private foldCredits(): void {
     const credits = this.container.querySelector(".maplibregl-ctrl-attrib");
@@ -125,6 +131,7 @@ export class BaseMap {
     this.offline = style === null;
     this.tileErrors = 0;
     this.tilesSeen = false;
+    for (const leave of this.leaves) leave();
     this.map.setStyle(style ?? offlineStyle(this.theme), { diff: false });
     this.container.classList.toggle("is-offline", this.offline);
     this.note(this.offline && Boolean(this.urls.styleUrl));

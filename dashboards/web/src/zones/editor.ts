@@ -64,9 +64,9 @@ export class ShapeEditor {
       map.addSource("draft", { type: "geojson", data: picture(null), tolerance: 0.1 });
       map.addSource("draft-corner", { type: "geojson", data: picture(null) });
       this.layers(map);
-      this.terra = null; // its layers went with the style before
       if (this.open) this.begin();
     });
+    base.beforeStyle(() => this.end()); // terra-draw can't take its layers out of a style that has gone
     base.map.on("click", (event) => this.click(event));
   }
 
