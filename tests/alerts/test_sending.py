@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from telematics.alerts.matching import REASONS
 from telematics.config import Settings
 from telematics.store.database import Database
 from telematics.store.devices import load_devices
+from telematics.store.maintenance import Maintenance
 from tests.alerts.conftest import Desk, desk_on
 from tests.store.rows import fetch
 
@@ -364,3 +366,15 @@ async def test_a_database_that_fails_meanwhile_makes_nothing_go_twice(desk: Desk
     await desk.happens("tow")
     await desk.until(sent=2)
     assert [message.delivery_id for _, message in desk.gateways["mail"].told] == [1, 2]
+
+
+async def test_old_alerts_make_room_with_all_that_hangs_on_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telematics.store.maintenance.ALERTS_AT_ONCE", 2)
+    await desk.rule(await desk.user("anna"), channels=["web"])
+    await desk.happens("sos", count=5)
+    await desk.happens("tow")
+    await desk.until(sent=6)
+    await fetch(desk.database, "UPDATE alerts SET created_at = now() - interval '366 days' WHERE subject = 'sos' RETURNING id")
+    await Maintenance(desk.database).once(datetime.now(UTC))
+    assert await fetch(desk.database, "SELECT subject FROM alerts") == [("tow",)]
+    assert await desk.states() == {"sent": 1}

@@ -240,3 +240,17 @@ async def test_every_type_has_a_preview_with_all_its_facts(world: World, kind: s
         assert (
             await anna.post("/api/notifications/preview", json={"type": kind, "deviceId": world.ids["b1"]})
         ).status_code == 404
+
+
+async def test_events_that_later_data_contradicted_are_in_no_list(world: World) -> None:
+    device = world.ids["a2"]
+    for subject, attributes in (("7", '{"superseded": true}'), ("8", '{"geofence": "Depot"}'), ("9", None)):
+        await world._insert(
+            "INSERT INTO events (device_id, time, type, subject, attributes)"
+            " VALUES (%s, %s, 'geofenceEnter', %s, %s) RETURNING id",
+            *(device, NOW, subject, attributes),
+        )
+    span = {"from": (NOW - timedelta(hours=1)).isoformat(), "to": (NOW + timedelta(hours=1)).isoformat()}
+    async with world.signed_in("anna") as anna:
+        found = (await anna.get("/api/reports/events", params={"deviceId": device, "type": "geofenceEnter", **span})).json()
+    assert [one["geofenceId"] for one in found] == [8, 9]
