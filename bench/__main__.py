@@ -3,7 +3,7 @@
 (a) GT06, 2,000 connections, one position a packet
 (b) Teltonika 8E, 2,000 connections, 10 records a packet, 12 IO elements each
 For each: full load, half load for the acknowledgement's latency, raw COPY of the rows that were stored. Then 10,000 idle
-connections; then what watching nearness costs (bench/proximity.py).
+connections; then what watching nearness costs (bench/proximity.py), and what zones cost (bench/zones.py).
 The figures go to the screen and, as JSON, to bench/results/. Nothing here is a test: `--require` compares with what we promise.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import proximity
+from bench import proximity, zones
 from bench.host import Host, connect, running
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,7 +32,7 @@ IDLE = 10_000
 FIRST_ID = 860_000_000_000_000
 PROMISES = {"gt06": 0.15, "teltonika": 0.2}  # of raw COPY
 IDLE_BYTES, HALF_LOAD_P99_MS = 400_000_000, 250.0
-MEASURES = ("gt06", "teltonika", "idle", "proximity")
+MEASURES = ("gt06", "teltonika", "idle", "proximity", "zones")
 RECORDS = {"gt06": 1, "teltonika": 10}
 out = Console()
 
@@ -59,6 +59,9 @@ def main() -> None:
     if "proximity" in chosen:
         figures["proximity"] = proximity.measure()
         broken += proximity.check(figures["proximity"])
+    if "zones" in chosen:
+        figures["zones"] = measure_zones(arguments.seconds)
+        broken += zones.check(figures["zones"])
     show(figures)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -115,6 +118,14 @@ def measure_idle() -> dict[str, Any]:
         "server_bytes_without": empty,
         "bytes_per_connection": round((full - empty) / max(1, connections)),
     }
+
+
+def measure_zones(seconds: float) -> dict[str, Any]:
+    """The stage alone, then whole servers: ingest with and without zones, an edit under load."""
+    figures = zones.measure_stage()
+    with running({"gt06": unique_ids(CONNECTIONS)}) as host:
+        figures |= zones.measure_ingest(host, load, seconds)
+    return figures | zones.measure_edit(Path(__file__).with_name("load.py"), FIRST_ID, CONNECTIONS)
 
 
 def unique_ids(count: int) -> list[str]:

@@ -214,9 +214,8 @@ class _Walk:
         zones = [index.zones[place] for place in self._pair_place.tolist()]
         self._zones: list[Zone] = [zone for zone in zones if zone is not None]
         assert len(self._zones) == len(zones)
-        self._visits = [
-            visits.get(slot, {}).get(zone.id) for slot, zone in zip(self._pair_slot.tolist(), self._zones, strict=True)
-        ]
+        pairs = zip(self._pair_slot.tolist(), self._zones, strict=True)
+        self._visits = [of[zone.id] if (of := visits.get(slot)) and zone.id in of else None for slot, zone in pairs]
 
     def _make_cells(self) -> None:
         near, fixes = self._near, self._fixes

@@ -8,6 +8,7 @@ thread, and `Zones.follow` puts it in the old one's place between two batches.
 from __future__ import annotations
 
 import asyncio
+import math
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -68,13 +69,18 @@ class Zone:
 
     @cached_property
     def boxes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Around the outline, and within it around its middle (NaN where its middle is not in it)."""
-        outer, inner = shapely.bounds(self.outline), np.full(4, np.nan)
+        """The box around the outline; and an ellipse within it around its middle: where, how much narrower a degree of longitude
+        is there, and its radius squared (0 where the middle is not in the zone)."""
         middle = shapely.centroid(self.outline)
+        narrower = math.cos(math.radians(middle.y))
+        inner = np.array([middle.x, middle.y, narrower, 0.0])
         if shapely.contains(self.outline, middle):
-            reach = float(shapely.distance(middle, shapely.boundary(self.outline))) * 0.7  # a square in a circle, in degrees
-            inner[:] = middle.x - reach, middle.y - reach, middle.x + reach, middle.y + reach
-        return outer, inner
+            ax, ay = (self.edges[:, 0] - middle.x) * narrower, self.edges[:, 1] - middle.y
+            dx, dy = (self.edges[:, 2] - middle.x) * narrower - ax, self.edges[:, 3] - middle.y - ay
+            length = dx * dx + dy * dy
+            along = np.clip(-(ax * dx + ay * dy) / np.where(length > 0, length, 1), 0, 1)
+            inner[3] = np.min((ax + along * dx) ** 2 + (ay + along * dy) ** 2) * 0.999
+        return np.array(shapely.bounds(self.outline)), inner
 
     @cached_property
     def core(self) -> Any:
@@ -107,7 +113,7 @@ class Index:
         self.limit_kmh = np.full(capacity, np.inf)
         self.passes = np.zeros(capacity, "?")
         self.outer = np.zeros((capacity, 4))  # west, south, east, north of the outline …
-        self.inner = np.full((capacity, 4), np.nan)  # … and of a box within it; nearly all fixes are told by these two
+        self.inner = np.zeros((capacity, 4))  # … and an ellipse within it; nearly all fixes are told by these two
         self.accounts = np.zeros(0, "?")  # by account: whether it has zones
         self.tree = shapely.STRtree([])
         self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
@@ -157,10 +163,10 @@ class Index:
 
     def holds(self, places: Places, longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Of pairs of a zone's place and a fix: whether it is in the zone, or on its border."""
-        x, y = longitude[:, None], latitude[:, None]
         outer, inner = self.outer[places], self.inner[places]
-        within = ((x >= outer[:, :1]) & (x <= outer[:, 2:3]) & (y >= outer[:, 1:2]) & (y <= outer[:, 3:]))[:, 0]
-        inside = ((x > inner[:, :1]) & (x < inner[:, 2:3]) & (y > inner[:, 1:2]) & (y < inner[:, 3:]))[:, 0]
+        dx, dy = (longitude - inner[:, 0]) * inner[:, 2], latitude - inner[:, 1]
+        inside = dx * dx + dy * dy < inner[:, 3]
+        within = (longitude >= outer[:, 0]) & (longitude <= outer[:, 2]) & (latitude >= outer[:, 1]) & (latitude <= outer[:, 3])
         rest = np.flatnonzero(within & ~inside)
         inside[rest] = shapely.intersects_xy(self.outline[places[rest]], longitude[rest], latitude[rest])
         return np.asarray(inside)
