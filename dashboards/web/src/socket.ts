@@ -61,13 +61,13 @@ export class LiveSocket {
       if (this.socket !== socket || this.stopped) return;
       clearTimeout(this.silence);
       this.onLink("lost");
-      if (event.code === SIGNED_OUT) return toLogin();
-      if (!opened) void this.askWhy();
+      if (!opened || event.code === SIGNED_OUT) void this.askWhy();
       this.timer = window.setTimeout(() => this.open(), backoffMs(this.attempt++));
     };
   }
 
-  /** A browser doesn't say why a socket was refused. When nobody is signed in any more, trying again is no use. */
+  /** A browser doesn't say why a socket was refused, and one that was closed may be opened again: whoever changes what the server knows of
+   * them loses theirs. When nobody is signed in any more, trying again is no use. */
   private async askWhy(): Promise<void> {
     const answer = await fetch("/api/session", { credentials: "same-origin", headers: { Accept: "application/json" } }).catch(() => null);
     if (answer?.status === 404) toLogin();

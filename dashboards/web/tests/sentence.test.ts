@@ -53,9 +53,9 @@ describe("a rule as a sentence", () => {
   test("of nearness", () => {
     const near = { ...blankProximity(), groupId: 5, toGroupId: 6, minutes: 10 };
     const told = plain(sentence(rule({ types: ["proximityEnter"] }), names, near));
-    expect(told).toBe("When any vehicle of Tow trucks comes within 2.0 km or 10 min of any vehicle of Customers at any time, tell everybody on the page.");
+    expect(told).toBe("When any vehicle of Tow trucks comes within 2 km or 10 min of any vehicle of Customers at any time, tell everybody on the page.");
     const away = plain(sentence(rule({ types: ["proximityExit"] }), names, { ...near, toGroupId: null, toDeviceId: 2 }));
-    expect(away).toContain("moves more than 3.0 km away from Truck 2");
+    expect(away).toContain("moves more than 3 km away from Truck 2");
   });
 
   test.each(Object.keys(typeNames()))("%s can be said, with what happens as a button", (type) => {

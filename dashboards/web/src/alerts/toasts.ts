@@ -90,7 +90,7 @@ export class AlertToasts {
   private card(alert: Alert): HTMLElement {
     const text = element("a", { class: "alert-text", href: `/alerts/${alert.id}` }, alert.text);
     const time = element("time", { datetime: alert.time }, formatTime(Date.parse(alert.time)));
-    const map = element("a", { href: `/?device=${alert.deviceId}`, "data-show-device": alert.deviceId }, t("Show on the map"));
+    const map = element("a", { href: `/?device=${alert.deviceId}`, "data-show-device": alert.deviceId }, t("On the map"));
     const done = element("button", { type: "button", class: "link-button" }, t("Acknowledge"));
     done.addEventListener("click", async () => {
       done.disabled = true;

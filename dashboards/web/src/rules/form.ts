@@ -56,6 +56,12 @@ export class RuleForm {
       const button = (event.target as Element).closest<HTMLElement>("[data-slot]");
       if (button) this.open(button.dataset.slot as Slot);
     });
+    this.root.addEventListener("keydown", (event) => {
+      const slot = (event.target as HTMLElement).dataset.slot;
+      if (!slot || (event.key !== "Enter" && event.key !== " ")) return;
+      event.preventDefault();
+      this.open(slot as Slot);
+    });
     need("#rule-form", this.root).addEventListener("submit", (event) => {
       event.preventDefault();
       void this.save();
@@ -65,15 +71,10 @@ export class RuleForm {
 
   private render(): void {
     const names = namesOf(this.around.data);
+    // Not <button>: that can't be broken over lines as the words around it are
+    const attributes = { class: "slot", role: "button", tabindex: 0, "aria-haspopup": "dialog", "aria-expanded": "false" };
     const button = (part: Part): Node | string =>
-      typeof part === "string"
-        ? part
-        : element(
-            "button",
-            { type: "button", class: "slot", "data-slot": part.slot, "aria-haspopup": "dialog", "aria-expanded": "false" },
-            part.text,
-            icon("down"),
-          );
+      typeof part === "string" ? part : element("span", { ...attributes, "data-slot": part.slot }, part.text, icon("down"));
     need("#sentence", this.root).replaceChildren(...sentence(this.rule, names, this.proximity).map(button));
     need("#manner", this.root).replaceChildren(...manner(this.rule).map(button));
     const warnings = ruleWarnings(this.rule, this.people, this.around.ready);

@@ -4,7 +4,7 @@
  * verb by the case that follows: {who} is the subject, {zones} an object, {inZones} and {border} bring their preposition along.
  * What stands in [brackets] is the verb, which is a button of the form like the other parts. */
 import { dateLanguage, formatDistance, formatDuration } from "../format";
-import { t, tn } from "../i18n";
+import { formatNumber, t, tn } from "../i18n";
 import { weekWords } from "../week";
 import { alarmName } from "../words";
 import { type ChannelName, CHANNELS, hasZones, isProximity, type Names, type Proximity, proximityIdOf, type Rule } from "./model";
@@ -143,9 +143,13 @@ function alarmWords(alarms: readonly string[]): string {
   return t("the alarm {names}", { names: or.format(names) });
 }
 
+/** Whole kilometres without a decimal: "2 km" is what somebody has written. */
+const roundDistance = (metres: number): string =>
+  metres >= 1000 && metres % 1000 === 0 ? t("{distance} km", { distance: formatNumber(metres / 1000) }) : formatDistance(metres);
+
 export function distanceWords({ enter, exit, minutes }: Proximity, leaving: boolean): string {
-  if (leaving) return formatDistance(exit);
-  const distance = formatDistance(enter);
+  if (leaving) return roundDistance(exit);
+  const distance = roundDistance(enter);
   return minutes === null ? distance : t("{distance} or {duration}", { distance, duration: formatDuration(minutes * 60) });
 }
 
