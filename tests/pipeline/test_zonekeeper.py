@@ -1,0 +1,154 @@
+"""Zones without a fix: the clock, edits, and what is restored at a start."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from telematics.devices import Groups
+from telematics.hours import Hours
+from telematics.pipeline.stages import Stages
+from telematics.pipeline.state import OFFLINE, ONLINE, State
+from telematics.pipeline.visits import Visit
+from telematics.pipeline.zonekeeper import ZoneKeeper, deadlines, was_there
+from telematics.store.records import Event
+from telematics.zones.registry import Zone
+from tests.pipeline.test_geofences import HOME, east, stages_with
+from tests.pipeline.visits_reference import Fix
+from tests.pipeline.zones import START, circle, fleet, index_of, reports
+
+ALMATY = ZoneInfo("Asia/Almaty")
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(START + seconds, UTC)
+
+
+def kept(*zones: Zone) -> tuple[Stages, State, ZoneKeeper]:
+    stages, state = stages_with(*zones), fleet(3)
+    state["status"][:3] = ONLINE
+    return stages, state, ZoneKeeper(stages.geofences, state)
+
+
+def drive(stages: Stages, state: State, way: list[tuple[int, Fix]]) -> list[Event]:
+    return [event for event in stages.run(reports(way), state, 1).events if event.subject]
+
+
+def brief(events: list[Event]) -> list[tuple[str, float]]:
+    return [(event.type, round(event.time.timestamp() - START, 1)) for event in events]
+
+
+def test_one_clear_fix_is_confirmed_by_the_clock_once() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200))
+    assert drive(stages, state, east(400, 0)) == []
+    assert keeper.tick(at(149)) == []
+    assert brief(keeper.tick(at(151))) == [("geofenceEnter", 15.0)]
+    assert keeper.tick(at(300)) == []
+    assert keeper.zones_of(0) == [1]
+
+
+def test_a_vehicle_that_went_quiet_inside_dwells_as_long_as_it_is_online() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200, dwell_s=600.0))
+    drive(stages, state, east(400, 0, 0))
+    state["status"][0] = OFFLINE
+    assert keeper.tick(at(700)) == []
+    state["status"][0] = ONLINE
+    assert keeper.tick(at(610)) == []
+    assert brief(keeper.tick(at(620))) == [("geofenceDwell", 615.0)]
+    assert keeper.tick(at(2000)) == []
+
+
+def test_memory_of_yesterday_does_not_dwell_by_todays_clock() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200, dwell_s=600.0))
+    late = reports(east(400, 0, 0))
+    late.received = late.received + np.timedelta64(1, "D")
+    stages.run(late, state, 1)
+    assert keeper.tick(at(86_400 + 100)) == []
+
+
+def test_who_is_not_back_is_told_at_the_deadline_once() -> None:
+    """START is 11:00 in Almaty; slot 2 never had a fix, slot 1 is in, slot 0 is away."""
+    stages, state, keeper = kept(circle(1, *HOME, 200, back_by=time(11, 30), time_zone=ALMATY))
+    drive(stages, state, [*east(9000, 9000), *[(1, fix) for _, fix in east(0, 0)]])
+    assert [keeper.tick(at(seconds)) for seconds in (100, 140, 1799)] == [[], [], []]
+    (away,) = keeper.tick(at(1800.5))
+    assert (away.device_id, away.type, away.time, away.subject) == (1, "geofenceAway", at(1800), "1")
+    assert keeper.tick(at(1802)) == []
+    assert [event.device_id for event in keeper.tick(at(1800 + 86_400))] == [1]
+
+
+def test_after_a_restart_deadlines_of_the_last_minutes_are_caught_up_when_trackers_have_spoken() -> None:
+    zone = circle(1, *HOME, 200, back_by=time(11, 30), time_zone=ALMATY)
+    stages, state, keeper = kept(zone)
+    drive(stages, state, east(9000, 9000))
+    assert keeper.tick(at(1800 + 600)) == []
+    assert [event.time for event in keeper.tick(at(1800 + 640))] == [at(1800)]
+    _, _, much_later = kept(zone)
+    assert much_later.tick(at(1800 + 3600)) == much_later.tick(at(1800 + 3640)) == []
+
+
+def test_hours_gate_deadlines() -> None:
+    weekdays = Hours.of([{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "00:00", "to": "24:00"}], None, "Asia/Almaty")
+    stages, state, keeper = kept(circle(1, *HOME, 200, back_by=time(11, 30), time_zone=ALMATY, hours=weekdays))
+    drive(stages, state, east(9000, 9000))
+    keeper.tick(at(0))
+    assert keeper.tick(at(1801)) == []  # a Sunday
+    assert [event.time for event in keeper.tick(at(1801 + 86_400))] == [at(1800 + 86_400)]
+
+
+@pytest.mark.parametrize(
+    ("visit", "there"),
+    [
+        pytest.param(Visit(1, 0, True, 50), True, id="back in time"),
+        pytest.param(Visit(1, 0, True, 150), False, id="back too late"),
+        pytest.param(Visit(1, 0, True, None), True, id="there for long"),
+        pytest.param(Visit(1, 0, False, 150), True, id="left behind the deadline"),
+        pytest.param(Visit(1, 0, False, 50), False, id="left before it"),
+        pytest.param(Visit(1, 0, False, None, crossed=90), True, id="on the way in"),
+    ],
+)
+def test_being_there_at_a_deadline(visit: Visit, there: bool) -> None:
+    assert was_there(visit, 100) == there
+
+
+def test_deadlines_follow_the_clocks_of_the_place() -> None:
+    berlin = circle(1, *HOME, 200, back_by=time(18, 0), time_zone=ZoneInfo("Europe/Berlin"))
+    begin = datetime(2026, 3, 28, tzinfo=UTC)
+    found = deadlines(berlin, int(begin.timestamp() * 1000), int((begin + timedelta(days=2)).timestamp() * 1000))
+    assert [datetime.fromtimestamp(ms / 1000, UTC).hour for ms in found] == [17, 16]  # summer time began
+
+
+async def test_an_edit_is_taken_over_silently_and_a_rename_changes_nothing() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200), circle(2, *HOME, 500))
+    drive(stages, state, east(0, 0, 0))
+    before = state.zoned.of(0)[2]
+    index = stages.geofences.index.updated([circle(1, HOME[0] + 1, HOME[1], 200), circle(3, *HOME, 50)], (), Groups())
+    await keeper.follow(index, frozenset({1, 3}), frozenset({1, 3}))
+    assert keeper.zones_of(0) == [2, 3]
+    renamed = index.updated([circle(2, *HOME, 500, name="Yard", speed_limit_kmh=20.0)], (), Groups())
+    await keeper.follow(renamed, frozenset(), frozenset({2}))
+    assert state.zoned.of(0)[2] == before
+    assert state.zoned.limit_kmh[0] == 20
+    gone = renamed.updated((), {2}, Groups())
+    await keeper.follow(gone, frozenset({2}), frozenset())
+    assert keeper.zones_of(0) == [3]
+    assert drive(stages, state, east(0, 0, every_s=50)[1:]) == []
+    far = [(0, Fix(START + 500 + s, HOME[0] + 0.1, HOME[1])) for s in (0, 30)]
+    assert [event.subject for event in drive(stages, state, far)] == ["3"]
+
+
+def test_what_was_saved_is_restored_and_edited_zones_are_looked_at_anew() -> None:
+    zones = [circle(1, *HOME, 200), circle(2, *HOME, 500)]
+    stages, state, _ = kept(*zones)
+    drive(stages, state, east(900, 0, 0))
+    text = state.zoned.text(0)
+    again, edited = kept()[1], [zones[0], circle(2, HOME[0] + 1, HOME[1], 500), circle(3, *HOME, 90)]
+    for name in ("zoned_time", "zoned_latitude", "zoned_longitude"):
+        again[name][:3] = state[name][:3]
+    keeper = ZoneKeeper(stages_with().geofences, again)
+    keeper.restore(index_of(*edited), [(0, text), (1, None), (-1, b"[[9]]"), (2, b'{"not": "ours"}')])
+    assert keeper.zones_of(0) == [1, 3]
+    assert again.zoned.of(0)[1] == state.zoned.of(0)[1]
