@@ -31,7 +31,9 @@ LARGEST_CALENDAR = 256 * 1024  # characters
 MOST_WINDOWS = 50
 MOST_EVENTS = 1_000  # each is looked at once a day: about 20 ms
 MOST_DATES = 5_000  # of RDATE and EXDATE
-MOST_AT_ONCE = 2_000  # events around one day: about 30 ms
+MOST_AT_ONCE = 500  # events around one day: about 8 ms, and trackers wait for it
+LONGEST_PROPERTY = 2_000  # characters, but of lists of dates: every day of a year by its number has 1,400
+MOST_POSITIONS = 10  # of BYSETPOS: for each the days of a year are sorted
 LONGEST_EVENT = timedelta(days=366)
 WORK = 300_000  # days that rules may look at before there is an answer: 0.1 to 0.8 s
 MOST_OCCURRENCES = 20_000  # since they began, all of which the library remembers: 2 MB
@@ -267,6 +269,8 @@ def _property(line: str) -> str:
 
 def _checked(name: str, line: str) -> str:
     """The property as it may be parsed. Raises ValueError where it would cost too much, or be misread."""
+    if len(line) > LONGEST_PROPERTY and name not in ("RDATE", "EXDATE"):
+        raise _Refused(f"{name} has at most {LONGEST_PROPERTY} characters; say it in fewer words, or by several events")
     head, _, value = line.partition(":")
     zone = re.search(r';TZID="?([^";:]*)', head, re.IGNORECASE)
     if zone and not _known(zone[1]):
@@ -287,6 +291,8 @@ def _check_rule(rule: str) -> None:
     parts = dict(part.partition("=")[::2] for part in rule.split(";"))
     if parts.get("FREQ", "").strip() in ("SECONDLY", "MINUTELY"):
         raise _Refused("a rule repeats at most every hour (FREQ=HOURLY); say how long an event lasts by DTEND instead")
+    if parts.get("BYSETPOS", "").count(",") >= MOST_POSITIONS:
+        raise _Refused(f"a rule chooses at most {MOST_POSITIONS} of its days by their places (BYSETPOS)")
     times = 1
     for part in ("BYHOUR", "BYMINUTE", "BYSECOND"):
         times *= parts.get(part, "").count(",") + 1

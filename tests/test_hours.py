@@ -258,6 +258,21 @@ DAYS = ",".join(["20200101"] * 5001)
         pytest.param(calendar(*NEVER, "RRULE:FREQ=MONTHLY;BYDAY=MO;BYSETPOS=300"), "too long", id="the 300th Monday of a month"),
         pytest.param(calendar(*NEVER, "RRULE:FREQ=DAILY;INTERVAL=0"), "too long", id="never going on"),
         pytest.param(
+            calendar(*NEVER, "RRULE:FREQ=MONTHLY;BYMONTHDAY=1;BYSETPOS=1" + ",1" * 10), "at most 10 of its days", id="places"
+        ),
+        pytest.param(
+            calendar(*NEVER, "RRULE:FREQ=DAILY;BYDAY=MO" + ",MO" * 1_000), "at most 2000 characters", id="one long rule"
+        ),
+        pytest.param(calendar("DTSTART" + ";X=1" * 1_000 + ":20260105T090000"), "at most 2000 characters", id="one long head"),
+        pytest.param(
+            calendar("DTSTART:20251101T000000", "DURATION:P366D", "RRULE:FREQ=DAILY").replace(
+                "END:VCALENDAR",
+                "BEGIN:VEVENT\nUID:2\nDTSTART:20251101T000000\nDURATION:P366D\nRRULE:FREQ=DAILY\nEND:VEVENT\nEND:VCALENDAR",
+            ),
+            "too long",
+            id="700 at once",
+        ),
+        pytest.param(
             calendar("DTSTART:00010101T000000", "DURATION:PT1H", "RRULE:FREQ=HOURLY"), "too long", id="since the year 1"
         ),
         pytest.param(
