@@ -81,7 +81,7 @@ async def add_messenger(new: NewMessenger, viewer: auth.Editor, shared: Shared) 
 
 
 @router.post("/{messenger_id}/test", responses=answers.shaped(list[MessengerTested]))
-async def test_messenger(messenger_id: PathId, viewer: auth.User, shared: Shared) -> Response:
+async def test_messenger(messenger_id: PathId, viewer: auth.Editor, shared: Shared) -> Response:
     """A test message to it, at once."""
     row = await _messenger(shared, viewer, messenger_id)
     person = await sql.row(shared.server.database, "notification_person", Person, user_id=viewer.user_id)
