@@ -36,6 +36,7 @@ from telematics.hours import ALWAYS
 from telematics.pipeline.geofences import Geofences
 from telematics.pipeline.state import State
 from telematics.server import Server
+from telematics.store.embedded import Embedded
 from telematics.store.records import Rows
 from telematics.zones.registry import Index, Zone
 from telematics.zones.shapes import depth_m
@@ -226,7 +227,7 @@ def measure_ingest(host: Host, load: Callable[..., dict[str, Any]], seconds: flo
                 connection.execute("DELETE FROM zones")
                 if with_zones:
                     _insert_circles(connection)
-            time.sleep(3)
+            time.sleep(6)
         ran = load(host, "gt06", seconds if with_zones is not None else 5, "max", start)
         start = ran["next_start"]
         if with_zones is not None:
@@ -283,7 +284,7 @@ async def _edit(script: Path, first_id: int, connections: int) -> dict[str, Any]
                     " FROM generate_series(0, %s) n",
                     [INGEST_ACCOUNTS, first_id, connections - 1],
                 )
-            await asyncio.to_thread(_prepare, server.database.conninfo)
+            await asyncio.to_thread(_prepare, Embedded(settings.data_dir).conninfo)
             while len(server.zones.index) < ZONES or len(server.devices) < connections:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             options = ["--connections", str(connections), "--duration", "40", "--rate", "30000", "--first-id", str(first_id)]

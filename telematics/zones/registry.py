@@ -62,10 +62,7 @@ class Zone:
     @cached_property
     def edges(self) -> NDArray[np.float64]:
         """Every straight piece of the border: longitude and latitude of both ends."""
-        coordinates, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(self.outline)), return_index=True)
-        edges = np.hstack([coordinates[:-1], coordinates[1:]])[ring[1:] == ring[:-1]]
-        cut = (np.abs(edges[:, 0]) == 180) & (edges[:, 0] == edges[:, 2])  # at the antimeridian the area goes on
-        return np.ascontiguousarray(edges if cut.all() else edges[~cut])
+        return edges_of([self.outline])[0]
 
     @cached_property
     def boxes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -323,10 +320,26 @@ def _zones(rows: Sequence[ZoneRow]) -> list[Zone]:
     outlines = shapely.from_wkb(np.array([row.outline for row in rows], object), on_invalid="ignore")
     shapely.prepare(outlines)
     zones = [_zone(row, outline) for row, outline in zip(rows, outlines, strict=True)]
-    for zone in zones:
-        if zone.outline is not None:
-            assert len(zone.edges) and len(zone.boxes)  # here, in the thread, rather than when a vehicle comes
+    readable = [zone for zone in zones if zone.outline is not None]
+    for zone, edges in zip(readable, edges_of([zone.outline for zone in readable]), strict=True):
+        zone.__dict__["edges"] = edges
+        zone.__dict__["boxes"] = zone.boxes  # here, in the thread, rather than when a vehicle comes
     return zones
+
+
+def edges_of(outlines: Sequence[Any]) -> list[NDArray[np.float64]]:
+    """Every straight piece of each border: longitude and latitude of both ends."""
+    if not outlines:
+        return []
+    parts, zone = shapely.get_parts(np.array(outlines, object), return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    coordinates, ring = shapely.get_coordinates(rings, return_index=True)
+    edges = np.hstack([coordinates[:-1], coordinates[1:]])
+    own = zone[part[ring[:-1]]]
+    # At the antimeridian the area goes on
+    kept = (ring[1:] == ring[:-1]) & ~((np.abs(edges[:, 0]) == 180) & (edges[:, 0] == edges[:, 2]))
+    edges, own = edges[kept], own[kept]
+    return np.split(edges, np.searchsorted(own, np.arange(1, len(outlines))))
 
 
 def _zone(row: ZoneRow, outline: Any) -> Zone:
