@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from psycopg import AsyncConnection
 from psycopg.errors import ForeignKeyViolation
+from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -43,6 +44,8 @@ router = APIRouter(prefix="/api/geofences", tags=["Geofences"])
 MOST = 20_000  # of an account
 OUTLINES_AT_ONCE = 1_000  # in one answer: a corridor's has up to 22,000 points
 ENCODED_AT_ONCE = 50
+WORKED_OUT_AT_ONCE = 20  # of a file, before others' zones have a turn
+INSERTED_AT_ONCE = 100
 LONGEST_AREA = 200_000  # characters: 2,000 points in brackets
 LONGEST_S = 7 * 86400.0
 NEW: dict[str, Any] = {  # what isn't said of a new zone
@@ -178,14 +181,13 @@ async def import_geofences(
     except ValueError as error:
         raise Problem(400, "The file can't be read", f"{error}.") from None
     drafts: list[tuple[formats.Draft, Outlined]] = []
-    refused = [RefusedOut(item.name, item.reason) for item in items if isinstance(item, formats.Refused)]
-    for draft in items:
-        if isinstance(draft, formats.Draft):
-            try:
-                area = await beside(outlined, draft.kind, draft.geometry, draft.radius_m, draft.width_m)
-                drafts.append((replace(draft, geometry=area.geometry), area))
-            except Problem as problem:
-                refused.append(RefusedOut(draft.name, problem.detail))
+    refused: list[RefusedOut] = []
+    for some in batched(items, WORKED_OUT_AT_ONCE):
+        for found in await beside(lambda some=some: [_worked_out(item) for item in some]):
+            if isinstance(found, RefusedOut):
+                refused.append(found)
+            else:
+                drafts.append(found)
     if not save:
         return answers.raw(await beside(_imported, [from_draft(draft) for draft, _ in drafts], refused))
     saved = await _saved(shared, viewer, account, drafts, all_devices=all_devices, group=group)
@@ -229,6 +231,16 @@ async def zone_of(shared: State, viewer: Viewer, zone_id: int, *, outline: bool 
     if not found:
         raise not_found("geofence")
     return found[0]
+
+
+def _worked_out(item: formats.Item) -> tuple[formats.Draft, Outlined] | RefusedOut:
+    if isinstance(item, formats.Refused):
+        return RefusedOut(item.name, item.reason)
+    try:
+        area = outlined(item.kind, item.geometry, item.radius_m, item.width_m)
+    except Problem as problem:
+        return RefusedOut(item.name, problem.detail)
+    return replace(item, geometry=area.geometry), area
 
 
 def _imported(zones: Sequence[DraftOut | GeofenceOut], refused: Sequence[RefusedOut]) -> bytes:
@@ -347,22 +359,30 @@ async def _stored(
 async def _written(
     connection: AsyncConnection[Any], viewer: Viewer, values: dict[str, Any], account: int, before: ZoneRow | None
 ) -> int:
-    row = {
-        **values,
-        "geometry": Jsonb(values["geometry"]),
-        "hours": None if values["hours"] is None else Jsonb(values["hours"]),
-        "attributes": Jsonb(values["attributes"]),
-    }
+    row = _row(values)
     if before is None:
         saved = await connection.execute(sql.text("geofence_add"), {**row, "account": account, "most": MOST})
     else:
         saved = await connection.execute(sql.text("geofence_change"), {**row, "id": before.id, **viewer.scope})
     found = await saved.fetchone()
     if found is None and before is None:
-        raise Problem(400, "Too many geofences", f"An account may have {MOST}: remove some that are not needed.")
+        raise _too_many()
     if found is None:
         raise not_found("geofence")
     return int(found[0])
+
+
+def _row(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **values,
+        "geometry": Jsonb(values["geometry"]),
+        "hours": None if values["hours"] is None else Jsonb(values["hours"]),
+        "attributes": Jsonb(values["attributes"]),
+    }
+
+
+def _too_many() -> Problem:
+    return Problem(400, "Too many geofences", f"An account may have {MOST}: remove some that are not needed.")
 
 
 async def _saved(
@@ -375,14 +395,26 @@ async def _saved(
     group: str,
 ) -> list[ZoneRow]:
     """All of them, or none."""
+    rows = []
+    for draft, area in drafts:
+        said: dict[str, Any] = {"name": draft.name, "description": draft.description, "color": draft.color}
+        said |= {"zone_group": group or draft.group, "all_devices": all_devices, "account": account, "most": None}
+        where = {name: getattr(area, name) for name in ("kind", "geometry", "radius_m", "width_m", "outline", "depth_m")}
+        rows.append(_row({**NEW, **said, **where}))
     numbers = list[int]()
     try:
-        async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
-            for draft, area in drafts:
-                said: dict[str, Any] = {"name": draft.name, "description": draft.description, "color": draft.color}
-                said |= {"zone_group": group or draft.group, "all_devices": all_devices}
-                where = {name: getattr(area, name) for name in ("kind", "geometry", "radius_m", "width_m", "outline", "depth_m")}
-                numbers.append(await _written(connection, viewer, {**NEW, **said, **where}, account, None))
+        async with (
+            shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection,
+            connection.cursor(row_factory=scalar_row) as cursor,
+        ):
+            await cursor.execute(sql.text("geofences_room"), {"account": account})
+            if (await cursor.fetchone() or 0) + len(rows) > MOST:
+                raise _too_many()
+            for some in batched(rows, INSERTED_AT_ONCE):
+                await cursor.executemany(sql.text("geofence_add"), some, returning=True)
+                numbers += await cursor.fetchall()
+                while cursor.nextset():
+                    numbers += await cursor.fetchall()
     except ForeignKeyViolation:
         raise not_found("account") from None
-    return await _rows(shared, viewer, Page(len(numbers), 0), ids=numbers)
+    return await _rows(shared, viewer, Page(max(len(numbers), 1), 0), ids=numbers)

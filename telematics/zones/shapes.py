@@ -195,10 +195,10 @@ def _circle(middle: Place, radius_m: float) -> Area:
     longitude, latitude = middle
     turn = 2 * math.pi / CIRCLE_VERTICES
     even_m = radius_m * math.sqrt(turn / math.sin(turn))  # the area of the circle: the border goes in and out of it by 0.05 %
-    azimuths = (
-        360 * number / CIRCLE_VERTICES for number in range(CIRCLE_VERTICES, 0, -1)
-    )  # against the clock, as GeoJSON has it
-    return Polygon([_away(longitude, latitude, azimuth, even_m) for azimuth in azimuths])
+    half = CIRCLE_VERTICES // 2
+    east = [_away(longitude, latitude, 180 * number / half, even_m) for number in range(half + 1)]  # north to south
+    west = [(2 * longitude - x, y) for x, y in east[1:-1]]  # the ellipsoid is the same on both sides
+    return Polygon([*reversed(east), *west])  # against the clock, as GeoJSON has it
 
 
 def _polygons(polygons: Sequence[Sequence[Sequence[Place]]]) -> Area:
