@@ -46,7 +46,7 @@ ROWS = 5_000  # of a batch, as the server takes them at 100,000 a second
 EVERY_S = 10
 ROUNDS, WARM_UP = 6, 3
 DEGREE_M = 111_195.0
-PROMISE_US, PROMISE_LESS, PROMISE_EDIT_S, PROMISE_PAUSE_MS = 3.0, 0.15, 1.0, 250.0
+PROMISE_US, PROMISE_LESS, PROMISE_EDIT_S, PROMISE_PAUSE_MS = 3.0, 0.15, 1.0, 100.0
 INGEST_ACCOUNTS = 100
 EDITS = 10
 INSERT = """
@@ -74,8 +74,11 @@ def check(figures: dict[str, Any]) -> list[str]:
         broken.append(f"zones: ingest less by {figures['ingest_less']:.0%} instead of {PROMISE_LESS:.0%}")
     if figures.get("edit_max_s", 0) > PROMISE_EDIT_S:
         broken.append(f"zones: an edit took {figures['edit_max_s']} s instead of {PROMISE_EDIT_S}")
-    if figures.get("edit_pause_ms", 0) > PROMISE_PAUSE_MS:
-        broken.append(f"zones: a pause of {figures['edit_pause_ms']} ms instead of {PROMISE_PAUSE_MS}")
+    usual_ms = figures.get(
+        "edit_pause_without_ms", 0
+    )  # batches are worked on in the loop, and the machine has other things to do
+    if figures.get("edit_pause_ms", 0) > usual_ms + PROMISE_PAUSE_MS:
+        broken.append(f"zones: a pause of {figures['edit_pause_ms']} ms with edits, {usual_ms} ms without")
     return broken
 
 
