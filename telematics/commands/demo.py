@@ -96,6 +96,8 @@ async def _demonstrate(server: Server, count: int, history: timedelta, login: st
     trackers = [asyncio.create_task(client.run()) for client in clients]
     try:
         await _catch_up(server, vehicles, clients, history, out)
+        async with server.database.pool.connection() as connection:
+            await demo_rules.tidy(connection, ACCOUNT)
         for vehicle in vehicles:
             vehicle.interval_s = LIVE_INTERVAL_S
         _welcome(server, len(vehicles), login, out)

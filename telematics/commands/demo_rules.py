@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -66,3 +67,18 @@ async def furnish(connection: AsyncConnection[Any], account_id: int) -> None:
             "INSERT INTO rule_targets (rule_id, group_id) SELECT %s, id FROM groups WHERE account_id = %s AND name = ANY(%s)",
             (*named, list(rule.groups)),
         )
+
+
+async def tidy(connection: AsyncConnection[Any], account: str) -> None:
+    """What the history raised was somebody's yesterday: it is in the feed, and nobody has to look at it any more."""
+    for _ in range(50):  # the worker of the outbox is a moment behind
+        row = await (await connection.execute("SELECT count(*) FROM outbox")).fetchone()
+        if row is None or row[0] < 10:
+            break
+        await asyncio.sleep(0.2)
+    await connection.execute(
+        "UPDATE alerts SET acknowledged_at = now(), acknowledged_by = (SELECT min(id) FROM users WHERE account_id = accounts.id)"
+        " FROM accounts WHERE accounts.name = %s AND account_id = accounts.id AND acknowledged_at IS NULL"
+        " AND time < now() - interval '20 minutes'",
+        (account,),
+    )
