@@ -27,7 +27,7 @@ LONGEST_NAME, LONGEST_TEXT = 128, 512
 DEFAULT_RADIUS_M, DEFAULT_WIDTH_M = 100.0, 50.0
 LATITUDE_FIRST = "CIRCLE"
 
-_SHAPE = re.compile(r"\s*([A-Z]+)\s*(?:ZM|Z|M)?\s*(\(.*\))\s*", re.IGNORECASE | re.DOTALL)
+_SHAPE = re.compile(r"\s*([A-Z]+)\s*(?:(?:ZM|Z|M)\s*)?(\(.*\))\s*", re.IGNORECASE | re.DOTALL)  # each space has one place
 _KEYWORD = re.compile(
     r"\b(?:SRID=(\d+);\s*)?((?:MULTI)?(?:POINT|LINESTRING|POLYGON)|GEOMETRYCOLLECTION|[A-Z]*CURVE[A-Z]*|CIRCLE)\b", re.I
 )
@@ -276,9 +276,19 @@ def _read_kml(data: bytes) -> Iterator[Item]:
         raise ValueError(f"this is XML, but not KML (it begins with <{_tag(root)[:40]}>); save it as KML or GeoJSON")
     if sum(1 for _ in root.iter()) > MOST_ELEMENTS:
         raise ValueError(f"a KML file has at most {MOST_ELEMENTS} elements; split it")
-    for placemark in root.iter():
-        if _tag(placemark) == "Placemark":
-            yield from _of_placemark(placemark)
+    for placemark in _placemarks(root):
+        yield from _of_placemark(placemark)
+
+
+def _placemarks(root: Element) -> Iterator[Element]:
+    """In their order. One within another is no KML, and would be read with each that it is in."""
+    left = [root]
+    while left:
+        element = left.pop()
+        if _tag(element) == "Placemark":
+            yield element
+        else:
+            left += reversed(element)
 
 
 def _of_placemark(placemark: Element) -> Iterator[Item]:
@@ -305,7 +315,7 @@ def _kml_polygon(element: Element) -> list[list[list[float]]]:
     rings: dict[str, list[list[list[float]]]] = {"outerBoundaryIs": [], "innerBoundaryIs": []}
     for border in element:
         if _tag(border) in rings:
-            rings[_tag(border)] += [_kml_places(ring) for ring in border.iter() if _tag(ring) == "LinearRing"]
+            rings[_tag(border)] += [_kml_places(ring) for ring in border if _tag(ring) == "LinearRing"]
     if len(rings["outerBoundaryIs"]) != 1:
         raise ValueError("a Polygon has one outerBoundaryIs")
     return rings["outerBoundaryIs"] + rings["innerBoundaryIs"]
@@ -313,8 +323,9 @@ def _kml_polygon(element: Element) -> list[list[list[float]]]:
 
 def _kml_places(element: Element) -> list[list[float]]:
     text = " ".join(child.text or "" for child in element if _tag(child) == "coordinates")
-    try:  # people put spaces after commas
-        return [[float(number) for number in place.split(",")[:2]] for place in re.sub(r"\s*,\s*", ",", text).split()]
+    text = ",".join(part.strip() for part in text.split(","))  # people put spaces after commas
+    try:
+        return [[float(number) for number in place.split(",")[:2]] for place in text.split()]
     except ValueError:
         raise ValueError("its coordinates aren't numbers: longitude,latitude longitude,latitude …") from None
 

@@ -279,6 +279,31 @@ def test_files_that_mean_harm_cost_little(data: str, why: str) -> None:
     assert time.process_time() - began < 5
 
 
+DEEP = "<Polygon><outerBoundaryIs>", "</outerBoundaryIs></Polygon>"
+RING = "<LinearRing><coordinates>1,2 3,4 5,6</coordinates></LinearRing>"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("<kml>" + "<Placemark>" * 40_000 + "</Placemark>" * 40_000 + "</kml>", id="placemarks within placemarks"),
+        pytest.param(
+            f"<kml><Placemark>{DEEP[0] * 12_000}{RING}{DEEP[1] * 12_000}</Placemark></kml>", id="polygons within polygons"
+        ),
+        pytest.param(
+            f"<kml><Placemark><Point><coordinates>{' ' * 900_000}x</coordinates></Point></Placemark></kml>", id="spaces in KML"
+        ),
+        pytest.param(f"POINT{' ' * 500_000}({'x' * 400_000}", id="spaces in WKT"),
+    ],
+)
+def test_what_is_within_itself_or_nearly_empty_costs_little(data: str) -> None:
+    """Work that grows with the square of a megabyte: some seconds of it before, hours for the spaces."""
+    began = time.process_time()
+    (item,) = formats.read(data.encode())
+    assert isinstance(item, Refused)
+    assert time.process_time() - began < 2
+
+
 @pytest.mark.parametrize(
     "coordinates",
     [None, 7, "x", [], [[]], [[[]]], [[[[[[1]]]]]], [None], [[[1]]], [[[1, "x"]]], [[[1, None], [2, 2], [3, 3]]]],
