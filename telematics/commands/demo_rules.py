@@ -11,23 +11,20 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DANGERS = ("sos", "accident", "powerCut", "tow", "tampering")
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRule:
     name: str
     types: Sequence[str]
-    alarms: Sequence[str] = ()
     zones: Sequence[str] = ()  # by their names; empty: all
     groups: Sequence[str] = ()  # of vehicles, by their names; empty: all
     hours: list[dict[str, Any]] | None = None
-    urgent: bool = False
     cooldown_s: float = 0
 
 
 def rules() -> Iterator[DemoRule]:
-    yield DemoRule("SOS, accident or theft", ["alarm"], alarms=DANGERS, urgent=True)
+    """Besides the one for alarms, which every account begins with."""
     yield DemoRule("Too fast", ["deviceOverspeed"], cooldown_s=1800)
     night = [{"days": DAYS, "from": "20:00", "to": "06:00"}]
     yield DemoRule("Leaves the depot at night", ["geofenceExit"], zones=["Depot"], hours=night)
@@ -38,8 +35,8 @@ def rules() -> Iterator[DemoRule]:
 
 
 ADD: LiteralString = """
-    INSERT INTO rules (account_id, name, types, alarms, all_devices, hours, urgent, cooldown_s)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+    INSERT INTO rules (account_id, name, types, all_devices, hours, cooldown_s)
+    VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 
@@ -51,10 +48,8 @@ async def furnish(connection: AsyncConnection[Any], account_id: int) -> None:
             account_id,
             rule.name,
             list(rule.types),
-            list(rule.alarms),
             not rule.groups,
             hours,
-            rule.urgent,
             rule.cooldown_s,
         )
         row = await (await connection.execute(ADD, values)).fetchone()

@@ -161,6 +161,10 @@ CREATE TABLE rules (
 );
 CREATE INDEX rules_account ON rules (account_id, id);
 
+-- As every new account has it: alarms such as SOS appear on everybody's page
+INSERT INTO rules (account_id, name, types, urgent)
+SELECT id, CASE language WHEN 'ru' THEN 'Тревоги' WHEN 'kk' THEN 'Дабылдар' ELSE 'Alarms' END, '{alarm}', true FROM accounts;
+
 CREATE TABLE rule_targets (
     rule_id int NOT NULL REFERENCES rules ON DELETE CASCADE,
     device_id int REFERENCES devices ON DELETE CASCADE,
