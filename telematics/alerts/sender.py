@@ -12,6 +12,7 @@ webhook that hangs only itself. While a message to an address is on its way, tho
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from telematics.store import alerts as alert_store
 from telematics.store import deliveries as store
 from telematics.store.alerts import NewDelivery
 from telematics.store.database import Database
-from telematics.store.deliveries import Delivery, Lately
+from telematics.store.deliveries import Delivery, Due, Lately
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PLACES = {"mail": 8, "sms": 4, "messenger": 8, "webhook": 16}  # messages under way at once; an address has one at a time
+SHARE = {"messenger": 4, "webhook": 8}  # of an account, where users choose whom to wait for: half, so that others go on
 LOOKED_AT = 1_000  # due deliveries among which addresses are looked for
 BUNDLED = 10_000  # alerts of one message
 SKIPPED_AT_ONCE = 1_000
@@ -65,6 +67,14 @@ class Try:
     rule: Rule
     person: Person | None
     attempts: int  # this one among them
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    channel: str
+    account_id: int
+    address: str
+    task: asyncio.Task[None]
 
 
 class Sender:
@@ -88,7 +98,7 @@ class Sender:
         self._composer = composer
         self._metrics = metrics
         self._wake = asyncio.Event()
-        self._under_way: dict[int, tuple[str, str, asyncio.Task[None]]] = {}  # by delivery: channel, address
+        self._under_way: dict[int, UnderWay] = {}  # by delivery
         self._connections = asyncio.Semaphore(CONNECTIONS)
 
     def wake(self) -> None:
@@ -118,7 +128,7 @@ class Sender:
             await self._finish()
 
     async def _finish(self) -> None:
-        tasks = [task for _, _, task in self._under_way.values()]
+        tasks = [one.task for one in self._under_way.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
             for task in tasks:
@@ -132,14 +142,18 @@ class Sender:
                 await self._found_lost(connection, delivery)
         waits = [POLL_S]
         for name, channel in self._channels.items():
-            busy = [address for taken, address, _ in self._under_way.values() if taken == name]
+            under_way = [one for one in self._under_way.values() if one.channel == name]
+            busy = [one.address for one in under_way]
             free = PLACES.get(name, 4) - len(busy)
+            share = SHARE.get(name, PLACES.get(name, 4))
+            taken = Counter(one.account_id for one in under_way)
+            full = [account_id for account_id, many in taken.items() if many >= share]
             self._metrics.under_way[name] = len(busy)
             if free <= 0:
                 continue
             async with self._transaction() as connection:
                 due = await store.due(
-                    connection, name, busy=busy, stale_s=self._settings.stale_s, looked_at=LOOKED_AT, limit=free
+                    connection, name, busy=busy, full=full, stale_s=self._settings.stale_s, looked_at=LOOKED_AT, limit=free
                 )
                 if any(one.stale for one in due):
                     skipped = await store.skip_stale(connection, name, stale_s=self._settings.stale_s, limit=SKIPPED_AT_ONCE)
@@ -147,19 +161,22 @@ class Sender:
                     waits.append(0)
                 elif len(due) < free:
                     known = [*busy, *(one.address for one in due)]
-                    next_s = await store.next_due_s(connection, name, known)
+                    next_s = await store.next_due_s(connection, name, known, full)
                     waits.append(POLL_S if next_s is None else max(next_s, 0.01))
             for one in due:
-                if not one.stale:
-                    self._begin(one.id, channel, one.address)
+                if taken[one.account_id] >= share:
+                    waits.append(0)  # what others wait for may stand behind it
+                elif not one.stale:
+                    taken[one.account_id] += 1
+                    self._begin(one, channel)
         return min(waits)
 
-    def _begin(self, delivery_id: int, channel: Channel, address: str) -> None:
-        task = asyncio.create_task(self._deliver(delivery_id, channel), name=f"delivery {delivery_id}")
-        self._under_way[delivery_id] = (channel.name, address, task)
+    def _begin(self, due: Due, channel: Channel) -> None:
+        task = asyncio.create_task(self._deliver(due.id, channel), name=f"delivery {due.id}")
+        self._under_way[due.id] = UnderWay(channel.name, due.account_id, due.address, task)
 
         def ended(_: asyncio.Task[None]) -> None:
-            self._under_way.pop(delivery_id, None)
+            self._under_way.pop(due.id, None)
             self._wake.set()
 
         task.add_done_callback(ended)
@@ -192,7 +209,7 @@ class Sender:
                 await self._end(connection, delivery, Next("skipped", reason or "rule removed"))
                 return None
             if delivery.attempts == 0:
-                lately = await store.sent_lately(connection, delivery.channel, delivery.address, self._window_s(channel.name))
+                lately = await store.sent_lately(connection, delivery, self._window_s(channel.name))
                 held = self.held_back(channel.name, delivery, lately, left_s=self._left_s(delivery))
                 if held is not None and not held.final:
                     await store.defer_alike(connection, delivery, wait_s=held.wait_s, reason=held.reason)
@@ -214,7 +231,7 @@ class Sender:
         reason = unwanted(rule, device, delivery.channel, delivery.address, delivery.user_id)
         if reason is not None or rule is None:
             return reason
-        if too_old(delivery.event_time, delivery.created_at, now, self._settings.stale_s):
+        if too_old(delivery.noticed_at, delivery.created_at, now, self._settings.stale_s):
             return "stale"
         if (quiet := silence(rule, _person(rule, delivery.user_id), now)) is not None:
             return quiet
@@ -222,7 +239,7 @@ class Sender:
 
     def _left_s(self, delivery: Delivery) -> float:
         """How long its alert is still worth telling."""
-        since = min(delivery.event_time, delivery.created_at)
+        since = min(delivery.noticed_at, delivery.created_at)
         return (since + timedelta(seconds=self._settings.stale_s) - datetime.now(UTC)).total_seconds()
 
     def _window_s(self, channel: str) -> float:
@@ -280,7 +297,7 @@ class Sender:
         if channel.name == "sms":
             await self._settle(delivery, outcome, ended)
         if isinstance(outcome, Sent):
-            self._metrics.sent(channel.name, (datetime.now(UTC) - delivery.event_time).total_seconds())
+            self._metrics.sent(channel.name, (datetime.now(UTC) - delivery.noticed_at).total_seconds())
         elif isinstance(ended, Next):
             log.info("not sent", delivery_id=delivery.id, channel=channel.name, state=ended.state, reason=ended.reason)
 

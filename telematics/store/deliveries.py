@@ -18,6 +18,7 @@ class Due:
     """A row of deliveries_due.sql. `stale`: its alert is too old to be told."""
 
     id: int
+    account_id: int
     address: str
     stale: bool
 
@@ -38,7 +39,7 @@ class Delivery:
     fallback_of: int | None
     reason: str | None
     device_id: int
-    event_time: datetime
+    noticed_at: datetime  # the alert's
     created_at: datetime  # of the alert
 
 
@@ -68,10 +69,19 @@ class Lately:
 
 
 async def due(
-    connection: AsyncConnection[Any], channel: str, *, busy: Sequence[str], stale_s: float, looked_at: int, limit: int
+    connection: AsyncConnection[Any],
+    channel: str,
+    *,
+    busy: Sequence[str],
+    full: Sequence[int],
+    stale_s: float,
+    looked_at: int,
+    limit: int,
 ) -> list[Due]:
+    """Without those to busy addresses, and those of accounts that have their full share under way."""
     async with connection.cursor(row_factory=class_row(Due)) as cursor:
-        parameters = {"channel": channel, "busy": list(busy), "stale_s": stale_s, "looked_at": looked_at, "limit": limit}
+        parameters = {"channel": channel, "busy": list(busy), "full": list(full), "stale_s": stale_s}
+        parameters |= {"looked_at": looked_at, "limit": limit}
         await cursor.execute(query("deliveries_due"), parameters, prepare=False)
         return await cursor.fetchall()
 
@@ -82,9 +92,9 @@ async def skip_stale(connection: AsyncConnection[Any], channel: str, *, stale_s:
     return (await connection.execute(query("skip_stale"), parameters, prepare=False)).rowcount
 
 
-async def next_due_s(connection: AsyncConnection[Any], channel: str, busy: Sequence[str]) -> float | None:
+async def next_due_s(connection: AsyncConnection[Any], channel: str, busy: Sequence[str], full: Sequence[int]) -> float | None:
     """For how long nothing is due; None: nothing waits."""
-    parameters = {"channel": channel, "busy": list(busy)}
+    parameters = {"channel": channel, "busy": list(busy), "full": list(full)}
     row = await (await connection.execute(query("next_due"), parameters, prepare=False)).fetchone()
     return None if row is None else float(row[0])
 
@@ -101,9 +111,14 @@ async def lost(connection: AsyncConnection[Any], under_way: Sequence[int], limit
         return await cursor.fetchall()
 
 
-async def sent_lately(connection: AsyncConnection[Any], channel: str, address: str, within_s: float) -> list[Lately]:
-    """Oldest first."""
-    parameters = {"channel": channel, "address": address, "within_s": within_s}
+async def sent_lately(connection: AsyncConnection[Any], delivery: Delivery, within_s: float) -> list[Lately]:
+    """By the same account to the same address, oldest first."""
+    parameters = {
+        "channel": delivery.channel,
+        "address": delivery.address,
+        "account_id": delivery.account_id,
+        "within_s": within_s,
+    }
     rows = await connection.execute(query("sent_lately"), parameters, prepare=False)
     return [Lately(*row) for row in await rows.fetchall()]
 

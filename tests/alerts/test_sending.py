@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -378,3 +379,41 @@ async def test_old_alerts_make_room_with_all_that_hangs_on_them(desk: Desk, monk
     await Maintenance(desk.database).once(datetime.now(UTC))
     assert await fetch(desk.database, "SELECT subject FROM alerts") == [("tow",)]
     assert await desk.states() == {"sent": 1}
+
+
+async def another(desk: Desk, **columns: Any) -> tuple[int, int]:
+    """A rule of another account about a vehicle of its own; the account's number and the vehicle's."""
+    account = await desk.insert("accounts", {"name": "Others"})
+    device = await desk.insert("devices", {"account_id": account, "unique_id": "imei-2", "name": "Van 2"})
+    async with desk.database.pool.connection() as connection:
+        desk.devices.put(await load_devices(connection, [device]))
+    await desk.rule(account_id=account, **columns)
+    return account, device
+
+
+async def test_nobody_uses_up_what_another_account_may_send(database: Database, settings: Settings) -> None:
+    """Any account can name any address."""
+    async with desk_on(database, settings, bundle_s=0, mails_per_hour=2) as desk:
+        await desk.rule(await desk.user("anna"))
+        _, device = await another(desk, emails=["anna@example.com"])
+        for place in range(3):
+            await desk.happens(f"kind{place}", ago_s=place, device=device)
+            await desk.until(**({"sent": place + 1} if place < 2 else {"sent": 2, "skipped": 1}))
+        await desk.happens("sos")
+        await desk.until(sent=3, skipped=1)
+
+
+async def test_webhooks_that_hang_hold_up_no_other_account(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telematics.alerts.sender.STOP_S", 0.1)
+    async with desk_on(database, settings, bundle_s=0, timeout_s=30) as desk:
+        desk.gateways["webhook"].answers = [20.0] * 8
+        for place in range(20):
+            await desk.rule(channels=["webhook"], webhook_url=f"https://hangs.example.com/{place}")
+        _, device = await another(desk, channels=["webhook"], webhook_url="https://works.example.com/")
+        await desk.happens("sos")
+        await desk.until(sending=8, waiting=12)
+        await desk.happens("sos", device=device)
+        await desk.until(sending=8, waiting=12, sent=1)
+        assert desk.gateways["webhook"].addresses[-1] == "https://works.example.com/"

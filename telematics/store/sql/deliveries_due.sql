@@ -1,13 +1,15 @@
--- Deliveries of a channel that are due, the first for each address (those that are busy left out), oldest first, and whether their
+-- Deliveries of a channel that are due, the first for each address (those that are busy, and those of full accounts,
+-- left out), oldest first, and whether their
 -- alert is too old to be told. Index of deliveries (channel, due_at) WHERE state = 'waiting'.
-SELECT id, address, stale
+SELECT id, account_id, address, stale
 FROM (
-    SELECT DISTINCT ON (address) due.id, address, due_at, attempts = 0
-        AND least(alerts.time, alerts.created_at) < now() - make_interval(secs => %(stale_s)s) AS stale
+    SELECT DISTINCT ON (address) due.id, due.account_id, address, due_at, attempts = 0
+        AND least(alerts.noticed_at, alerts.created_at) < now() - make_interval(secs => %(stale_s)s) AS stale
     FROM (
-        SELECT id, address, due_at, attempts, alert_id
+        SELECT id, account_id, address, due_at, attempts, alert_id
         FROM deliveries
         WHERE state = 'waiting' AND channel = %(channel)s AND due_at <= now() AND address <> ALL(%(busy)s::text[])
+          AND account_id <> ALL(%(full)s::int[])
         ORDER BY due_at, id
         LIMIT %(looked_at)s
     ) AS due

@@ -2,5 +2,6 @@
 SELECT extract(epoch FROM due_at - now())::float8
 FROM deliveries
 WHERE state = 'waiting' AND channel = %(channel)s AND address <> ALL(%(busy)s::text[])
+  AND account_id <> ALL(%(full)s::int[])
 ORDER BY due_at
 LIMIT 1
