@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import World
+from tests.api.conftest import PASSWORD, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -93,6 +93,18 @@ async def test_what_the_account_gives_is_there_already(world: World) -> None:
             assert await link(boris, {"userId": world.ids["boris"], **other}) == 404
         assert await link(anna, {**anna_s, "managedUserId": world.ids["rita"]}) == 204
         assert await link(anna, {**anna_s, "managedUserId": world.ids["boris"]}) == 404
+
+
+async def test_who_shares_an_account_with_an_administrator_learns_nothing_of_others(world: World) -> None:
+    async with world.signed_in("admin") as admin, world.signed_in("anna") as anna:
+        olga = {"name": "Olga", "email": "olga@example.com", "password": PASSWORD}
+        assert (await admin.post("/api/users", json=olga)).status_code == 200
+        hers = await things(anna)
+        zone = {"userId": world.ids["admin"], "geofenceId": hers["geofenceId"]}
+        assert await link(admin, zone) == 204
+        async with world.signed_in("olga") as client:
+            assert await link(client, zone) == 404
+            assert await link(client, {"userId": world.ids["admin"], "deviceId": world.ids["a1"]}) == 404
 
 
 async def test_many_at_once_are_all_or_none(world: World) -> None:
