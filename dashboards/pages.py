@@ -39,7 +39,7 @@ from telematics.server import Server
 
 log = structlog.get_logger(__name__)
 HERE = Path(__file__).parent
-LANGUAGES = {"en": "English", "ru": "Русский"}
+LANGUAGES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
 THEMES = ("auto", "light", "dark")
 PAGE_ROWS = 50
 UNKNOWN_ROWS = 20  # the last heard; more than a person adopts at a sitting
