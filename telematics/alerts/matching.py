@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from telematics.devices import Device, Groups, Targets
 from telematics.hours import ALWAYS, Hours
+from telematics.store.records import NOTICED
 
 TYPES: Final = (
     "deviceOnline",
@@ -118,6 +119,15 @@ class Happening:
     @property
     def late(self) -> bool:
         return bool(self.attributes.get("late"))
+
+    @property
+    def noticed_at(self) -> datetime:
+        """When reports could first tell of it: what is stale is asked of that, not of a time that was worked out afterwards."""
+        noticed = self.attributes.get(NOTICED)
+        try:
+            return max(self.time, datetime.fromisoformat(noticed)) if isinstance(noticed, str) else self.time
+        except (ValueError, TypeError):
+            return self.time
 
     @property
     def untold(self) -> bool:
@@ -233,9 +243,9 @@ def _ways(channel: str, person: Person, messengers: Mapping[int, Sequence[int]])
             yield Recipient("messenger", nowhere, person, "no messenger")
 
 
-def too_old(time: datetime, created_at: datetime, now: datetime, stale_s: float) -> bool:
+def too_old(noticed_at: datetime, created_at: datetime, now: datetime, stale_s: float) -> bool:
     """A tracker whose clock is ahead makes nothing younger than its arrival."""
-    return now - min(time, created_at) > timedelta(seconds=stale_s)
+    return now - min(noticed_at, created_at) > timedelta(seconds=stale_s)
 
 
 def silence(rule: Rule, person: Person | None, now: datetime) -> str | None:
@@ -251,7 +261,7 @@ def drafts(
     """The deliveries of one event: each address of each channel once, by the most urgent rule that names it."""
     found: dict[tuple[str, str], Draft] = {}
     instead: list[Draft] = []
-    old = "late" if event.late else "stale" if too_old(event.time, now, now, stale_s) else None
+    old = "late" if event.late else "stale" if too_old(event.noticed_at, now, now, stale_s) else None
     for rule in sorted(rules, key=lambda rule: (not rule.urgent, rule.id)):
         for to in recipients(rule, messengers):
             if (to.channel, to.address) in found:

@@ -144,7 +144,9 @@ class Outbox:
         candidates = await self._cooled(connection, await self._candidates(taken), now)
         if not candidates:
             return [], []
-        places = await store.places(connection, [(one.device.id, one.event.time, one.event.position_id) for one in candidates])
+        places = await store.places(
+            connection, [(one.device.id, one.event.time, one.event.noticed_at, one.event.position_id) for one in candidates]
+        )
         added = await store.add_alerts(connection, [_alert(one, place) for one, place in zip(candidates, places, strict=True)])
         messengers = await store.messengers_of(connection, sorted(_users_with_messengers(candidates)))
         made: list[tuple[int, Draft]] = []
@@ -155,7 +157,7 @@ class Outbox:
             alert_id, account_id = added[one.key]
             of_this = drafts(one.rules, one.event, messengers, now=now, stale_s=self._settings.stale_s)
             made += [(alert_id, draft) for draft in of_this]
-            old = one.event.late or too_old(one.event.time, now, now, self._settings.stale_s)
+            old = one.event.late or too_old(one.event.noticed_at, now, now, self._settings.stale_s)
             news.append(AlertNews(alert_id, account_id, frozenset() if old else _toast(of_this)))
         await _store_drafts(connection, made)
         return news, [draft for _, draft in made]
@@ -194,7 +196,7 @@ class Outbox:
         kept = []
         for one in candidates:
             event, left = one.event, []
-            in_time = not event.late and not too_old(event.time, now, now, stale_s)
+            in_time = not event.late and not too_old(event.noticed_at, now, now, stale_s)
             for rule in one.rules:
                 key = (rule.id, one.device.id, event.type, event.subject)
                 before = (
@@ -227,6 +229,7 @@ def _alert(one: Candidate, place: store.Place) -> NewAlert:
         device_id=event.device_id,
         event_id=event.event_id,
         time=event.time,
+        noticed_at=event.noticed_at,
         type=event.type,
         subject=event.subject,
         position_id=event.position_id,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from telematics.config import ConditionSettings, MotionSettings
 from telematics.pipeline.runs import Mask, Slots, before, carried, first_of_run, linear, settle, start_of_streak
 from telematics.pipeline.state import THRESHOLDS, State, instant
-from telematics.store.records import Event, Rows
+from telematics.store.records import Event, Rows, noticed_at
 
 Places = NDArray[np.intp]
 
@@ -246,4 +246,6 @@ def _plain(seconds: float) -> float | int:
 
 
 def _event(rows: Rows, place: int | np.integer[Any], name: str, time: np.datetime64, **attributes: object) -> Event:
-    return Event(int(rows.device_id[place]), instant(time), name, position_id=int(rows.id[place]), attributes=attributes)
+    at, noticed = instant(time), instant(rows.columns.time[place])
+    attributes |= noticed_at(at, noticed)
+    return Event(int(rows.device_id[place]), at, name, position_id=int(rows.id[place]), attributes=attributes)

@@ -25,7 +25,7 @@ from telematics.pipeline.borders import crossings, distance_to_border_m
 from telematics.pipeline.runs import Mask, Slots, first_of_run, settle
 from telematics.pipeline.state import State
 from telematics.pipeline.visits import Happening, Sight, Visit, first_look, walk
-from telematics.store.records import Event, Rows
+from telematics.store.records import Event, Rows, noticed_at
 from telematics.zones.registry import Index, Zone
 
 Numbers = NDArray[np.float64]
@@ -365,12 +365,12 @@ class _Walk:
 def to_events(zone: Zone, device_id: int, told: Sequence[Happening]) -> list[Event]:
     """Those within the zone's hours."""
     events = []
-    for kind, time, position_id, attributes in told:
+    for kind, time, position_id, attributes, noticed in told:
         at = moment(time)
         if zone.hours.contains(at):
             if "exit" in attributes:
                 attributes = {**attributes, "exit": moment(attributes["exit"]).isoformat().replace("+00:00", "Z")}
-            events.append(Event(device_id, at, kind, str(zone.id), position_id, attributes))
+            events.append(Event(device_id, at, kind, str(zone.id), position_id, attributes | noticed_at(at, moment(noticed))))
     return events
 
 

@@ -70,6 +70,7 @@ class Flips:
     distance_m: Floats
     position_id: Ints
     silent: Mask  # nobody is told
+    noticed_ms: Ints  # when it had lasted long enough, as far as fixes tell
 
     def __len__(self) -> int:
         return len(self.key)
@@ -183,9 +184,11 @@ class Pairs:
 
         is_near = was_near ^ flips
         since = np.where(flips, at, since)
+        noticed = np.where(believed & (time_ms >= due), time_ms, due)
         found = Flips(
-            key[flips], is_near[flips], at[flips], np.where(silent, apart_m, first_m)[flips], position[flips], silent[flips]
-        )
+            key[flips], is_near[flips], at[flips], np.where(silent, apart_m, first_m)[flips], position[flips], silent[flips],
+            noticed[flips],
+        )  # fmt: skip
         changing = np.where(flips | anew, NEVER, changing)
         keep = is_near | (changing != NEVER)
         over = self._crowded(rule, keep, known)
@@ -324,12 +327,13 @@ def _without(flips: Flips, over: Mask) -> Flips:
         flips.distance_m[left],
         flips.position_id[left],
         flips.silent[left],
+        flips.noticed_ms[left],
     )
 
 
 def _no_flips() -> Flips:
     none = np.zeros(0, "i8")
-    return Flips(none, none.astype("?"), none, none.astype("f8"), none, none.astype("?"))
+    return Flips(none, none.astype("?"), none, none.astype("f8"), none, none.astype("?"), none)
 
 
 def _ids(plan: Plan, rules: Ints) -> tuple[int, ...]:

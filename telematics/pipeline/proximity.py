@@ -26,7 +26,7 @@ from telematics.pipeline.state import State
 from telematics.store.changes import Changes
 from telematics.store.database import Database
 from telematics.store.proximities import load_pairs, load_proximities
-from telematics.store.records import Event, Pair, PairNews, Proximity
+from telematics.store.records import Event, Pair, PairNews, Proximity, noticed_at
 
 log = structlog.get_logger(__name__)
 
@@ -184,9 +184,10 @@ class Proximities(Collector):
         proximity = plan.proximities[int(rule_of(flips.key[at]))]
         device_id, partner_id = _ids(plan, flips.key[at])
         partner = self._devices.get(partner_id)
+        since = _instant(flips.since_ms[at])
         return Event(
             device_id,
-            _instant(flips.since_ms[at]),
+            since,
             "proximityEnter" if flips.near[at] else "proximityExit",
             f"{proximity.id}:{partner_id}",
             int(flips.position_id[at]) or None,
@@ -195,6 +196,7 @@ class Proximities(Collector):
                 "partner": partner_id or None,
                 "partner_name": partner.name if partner else None,
                 "distance_m": round(float(flips.distance_m[at])),
+                **noticed_at(since, _instant(flips.noticed_ms[at])),
             },
         )
 

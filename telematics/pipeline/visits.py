@@ -76,6 +76,7 @@ class Happening(NamedTuple):
     time: int
     position_id: int | None
     attributes: dict[str, Any]
+    noticed: int  # when reports could first tell of it, on the tracker's clock
 
 
 def first_look(zone: Rules, *, inside: bool, at: int | None) -> Visit:
@@ -91,7 +92,7 @@ def walk(zone: Rules, visit: Visit, sights: Iterable[Sight], tolerance_kmh: floa
         if sight.inside == visit.inside and visit.crossed is None and sight.passed is None and (quiet or not sight.inside):
             continue
         if visit.crossed is not None and _uncontradicted(zone, visit, sight.time, sight.received):
-            visit = _confirm(zone, visit, told)
+            visit = _confirm(zone, visit, sight.time, told)
         was_out = not visit.inside and visit.crossed is None
         if sight.inside != visit.inside:
             visit = _beyond(zone, visit, sight, told)
@@ -99,7 +100,7 @@ def walk(zone: Rules, visit: Visit, sights: Iterable[Sight], tolerance_kmh: floa
             visit = _forget(visit)
         if was_out and not visit.inside and not sight.inside and sight.passed is not None and zone.passes:
             entered, left = sight.passed
-            told.append(Happening(PASS, entered, sight.position_id, {"geofence": zone.name, "exit": left}))
+            told.append(Happening(PASS, entered, sight.position_id, {"geofence": zone.name, "exit": left}, sight.time))
         if visit.inside and sight.inside and not quiet:
             visit = _stay(zone, visit, sight, tolerance_kmh, told)
     return visit, told
@@ -109,7 +110,7 @@ def confirm_quiet(zone: Rules, visit: Visit, now: int) -> tuple[Visit, list[Happ
     """By the clock: a candidate that was heard long enough ago and that nothing has contradicted since."""
     told: list[Happening] = []
     if visit.crossed is not None and _uncontradicted(zone, visit, None, now):
-        visit = _confirm(zone, visit, told)
+        visit = _confirm(zone, visit, None, told)
     return visit, told
 
 
@@ -117,7 +118,7 @@ def dwell_quiet(zone: Rules, visit: Visit, at: int) -> tuple[Visit, list[Happeni
     """By the clock: a vehicle that has said nothing of having left; `at` is the time on its own clock."""
     told: list[Happening] = []
     if visit.inside and visit.crossed is None:
-        visit = _dwell(zone, visit, at, None, told)
+        visit = _dwell(zone, visit, at, None, at, told)
     return visit, told
 
 
@@ -150,15 +151,19 @@ def _beyond(zone: Rules, visit: Visit, sight: Sight, told: list[Happening]) -> V
         visit.zone_id, visit.shape, visit.inside, visit.since, visit.dwelt, visit.over,
         crossed, position_id, fixes, clear, clear_received,
     )  # fmt: skip
-    return _confirm(zone, visit, told) if fixes >= zone.confirm_fixes else visit
+    return _confirm(zone, visit, sight.time, told) if fixes >= zone.confirm_fixes else visit
 
 
-def _confirm(zone: Rules, visit: Visit, told: list[Happening]) -> Visit:
+def _confirm(zone: Rules, visit: Visit, at: int | None, told: list[Happening]) -> Visit:
+    """`at` is the time of the fix that settles it; None: the clock does."""
     assert visit.crossed is not None
+    by_clock = visit.clear + int(zone.confirm_s * 1000) if visit.clear is not None and zone.confirm_s > 0 else at
+    noticed = min(time for time in (at, by_clock) if time is not None)
     if visit.inside:
-        visit = _dwell(zone, visit, visit.crossed, visit.position_id, told)
+        visit = _dwell(zone, visit, visit.crossed, visit.position_id, noticed, told)
     assert visit.crossed is not None
-    told.append(Happening(EXIT if visit.inside else ENTER, visit.crossed, visit.position_id, {"geofence": zone.name}))
+    kind = EXIT if visit.inside else ENTER
+    told.append(Happening(kind, visit.crossed, visit.position_id, {"geofence": zone.name}, noticed))
     remembered = not visit.inside or zone.back_by is not None  # when it left matters only where it should be back
     return Visit(visit.zone_id, visit.shape, not visit.inside, visit.crossed if remembered else None)
 
@@ -168,20 +173,20 @@ def _forget(visit: Visit) -> Visit:
 
 
 def _stay(zone: Rules, visit: Visit, sight: Sight, tolerance_kmh: float, told: list[Happening]) -> Visit:
-    visit = _dwell(zone, visit, sight.time, sight.position_id, told)
+    visit = _dwell(zone, visit, sight.time, sight.position_id, sight.time, told)
     limit, speed = zone.speed_limit_kmh, sight.speed_kmh
     if limit is not None and not visit.over and speed > limit:
         attributes = {"speed_kmh": round(speed, 1), "limit_kmh": round(limit, 1), "geofence": zone.name}
-        told.append(Happening(SPEED, sight.time, sight.position_id, attributes))
+        told.append(Happening(SPEED, sight.time, sight.position_id, attributes, sight.time))
         return msgspec.structs.replace(visit, over=True)
     if visit.over and (limit is None or speed <= limit - tolerance_kmh):
         return msgspec.structs.replace(visit, over=False)
     return visit
 
 
-def _dwell(zone: Rules, visit: Visit, until: int, position_id: int | None, told: list[Happening]) -> Visit:
+def _dwell(zone: Rules, visit: Visit, until: int, position_id: int | None, noticed: int, told: list[Happening]) -> Visit:
     due = dwell_due(zone, visit)
     if due is None or until < due:
         return visit
-    told.append(Happening(DWELL, due, position_id, {"geofence": zone.name, "dwell_s": zone.dwell_s}))
+    told.append(Happening(DWELL, due, position_id, {"geofence": zone.name, "dwell_s": zone.dwell_s}, noticed))
     return msgspec.structs.replace(visit, dwelt=True)

@@ -192,7 +192,7 @@ class ZoneKeeper:
         for slot in slots.tolist():
             if slot in there and was_there(state.zoned.of(slot)[zone.id], deadline):
                 continue
-            told = Happening(AWAY, deadline, int(state["position_id"][slot]) or None, {"geofence": zone.name})
+            told = Happening(AWAY, deadline, int(state["position_id"][slot]) or None, {"geofence": zone.name}, deadline)
             yield from to_events(zone, int(state.device_id[slot]), [told])
 
 

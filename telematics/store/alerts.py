@@ -66,6 +66,7 @@ class NewAlert:
     device_id: int
     event_id: int | None
     time: datetime
+    noticed_at: datetime
     type: str
     subject: str
     position_id: int | None
@@ -169,12 +170,13 @@ async def near(
     return found
 
 
-async def places(connection: AsyncConnection[Any], wanted: Sequence[tuple[int, datetime, int | None]]) -> list[Place]:
-    """Where each device was at the time, and how fast; of a position, when its number is given."""
+async def places(connection: AsyncConnection[Any], wanted: Sequence[tuple[int, datetime, datetime, int | None]]) -> list[Place]:
+    """Where each device was at the time, and how fast; of a position, when its number is given, which is looked for up to an hour
+    behind the second time."""
     found: list[Place] = [(None, None, None)] * len(wanted)
     if wanted:
-        device_ids, times, position_ids = (list(column) for column in zip(*wanted, strict=True))
-        parameters = {"device_ids": device_ids, "times": times, "position_ids": position_ids}
+        device_ids, times, ends, position_ids = (list(column) for column in zip(*wanted, strict=True))
+        parameters = {"device_ids": device_ids, "times": times, "ends": ends, "position_ids": position_ids}
         rows = await connection.execute(query("places_of"), parameters, prepare=False)
         for place, latitude, longitude, speed_kmh in await rows.fetchall():
             found[place - 1] = (latitude, longitude, speed_kmh)
@@ -189,6 +191,7 @@ async def add_alerts(connection: AsyncConnection[Any], alerts: Sequence[NewAlert
         "device_ids": [alert.device_id for alert in alerts],
         "event_ids": [alert.event_id for alert in alerts],
         "times": [alert.time for alert in alerts],
+        "noticed_ats": [alert.noticed_at for alert in alerts],
         "types": [alert.type for alert in alerts],
         "subjects": [alert.subject for alert in alerts],
         "position_ids": [alert.position_id for alert in alerts],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -59,6 +59,16 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     subject: str = ""  # what tells two events of one type and time apart: the alarm's name, a geofence's id
     position_id: int | None = None
     attributes: dict[str, Any] = {}
+
+
+NOTICED = "noticed"  # attribute of an event: when reports could first tell of it, where that was well after its time
+LONG_AFTER = timedelta(minutes=1)
+
+
+def noticed_at(time: datetime, noticed: datetime) -> dict[str, str]:
+    """For an event's attributes. A tracker that reports every 20 minutes has left a zone at some time between two reports, and
+    what is settled only after an hour began an hour ago: whether an alert is stale isn't asked of that time, but of this."""
+    return {NOTICED: noticed.isoformat().replace("+00:00", "Z")} if noticed - time >= LONG_AFTER else {}
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):

@@ -187,6 +187,24 @@ Told = list[tuple[str, str, str, str | None]]
             [("mail", "anna@example.com", "waiting", None)],
             id="of a tracker whose clock is ahead",
         ),
+        pytest.param(
+            [some(people=(ANNA,), named=True, channels=("mail",))],
+            event(time=NOW - timedelta(hours=5), attributes={"noticed": (NOW - timedelta(minutes=1)).isoformat()}),
+            [("mail", "anna@example.com", "waiting", None)],
+            id="long ago, but nobody could know earlier",
+        ),
+        pytest.param(
+            [some(people=(ANNA,), named=True, channels=("mail",))],
+            event(time=NOW - timedelta(hours=5), attributes={"noticed": (NOW - timedelta(hours=1)).isoformat()}),
+            [("mail", "anna@example.com", "skipped", "stale")],
+            id="noticed an hour ago",
+        ),
+        pytest.param(
+            [some(people=(ANNA,), named=True, channels=("mail",))],
+            event(time=NOW - timedelta(hours=5), attributes={"noticed": "yesterday"}),
+            [("mail", "anna@example.com", "skipped", "stale")],
+            id="noticed at no time",
+        ),
     ],
 )
 def test_who_is_told(rules: list[Rule], happening: Happening, told: Told) -> None:

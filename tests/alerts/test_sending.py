@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,6 +17,8 @@ from telematics.config import Settings
 from telematics.store.database import Database
 from telematics.store.devices import load_devices
 from telematics.store.maintenance import Maintenance
+from telematics.store.records import Event
+from telematics.store.writer import add_events
 from tests.alerts.conftest import Desk, desk_on
 from tests.store.rows import fetch
 
@@ -65,6 +67,37 @@ async def test_old_news_goes_to_the_feed_only(desk: Desk, how: dict[str, object]
     await desk.until(sent=1, skipped=2)
     assert [row[2:] for row in await desk.deliveries()] == [("sent", None), ("skipped", reason), ("skipped", reason)]
     assert not desk.gateways["mail"].told
+
+
+async def test_what_could_not_be_known_earlier_is_told(database: Database, settings: Settings) -> None:
+    """A tracker that reports every 20 minutes, or was offline for hours: the crossing was long ago, the report is new. Where it
+    was seen is the place of that report, and the next one is held back by the cooldown as any other."""
+    async with desk_on(database, settings, bundle_s=0) as desk:
+        await desk.rule(await desk.user("anna"), cooldown_s=7200)
+        now = datetime.now(UTC)
+        reported = now - timedelta(seconds=5)
+        await fetch(
+            database,
+            "INSERT INTO positions (id, device_id, time, received, valid, outlier, late, distance_m, latitude, longitude)"
+            " VALUES (8, %s, %s, now(), true, false, false, 0, 43.5, 76.9), (7, %s, %s, now(), true, false, false, 0, 43.25, 76.9) RETURNING id",
+            [desk.truck, reported, desk.truck, now - timedelta(hours=6)],
+        )
+        left = Event(desk.truck, now - timedelta(hours=5), "alarm", "sos", 8, {"noticed": reported.isoformat()})
+        async with database.pool.connection() as connection:
+            await add_events(connection, [left])
+        desk.alerts.wake()
+        await desk.until(sent=1)
+        assert await fetch(database, "SELECT latitude FROM alerts") == [(43.5,)]
+        again = Event(desk.truck, now - timedelta(hours=4), "alarm", "sos", 8, {"noticed": reported.isoformat()})
+        async with database.pool.connection() as connection:
+            await add_events(connection, [again])
+        desk.alerts.wake()
+        await desk.eventually(lambda: _no_outbox(database))
+        assert await desk.states() == {"sent": 1}
+
+
+async def _no_outbox(database: Database) -> bool:
+    return await fetch(database, "SELECT count(*) FROM outbox") == [(0,)]
 
 
 async def test_what_has_become_stale_while_it_waited_is_not_sent(database: Database, settings: Settings) -> None:

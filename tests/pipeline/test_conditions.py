@@ -84,7 +84,14 @@ TYPES = {"deviceIdle", "deviceFuelDrop", "deviceFuelIncrease", "powerLost", "pow
 
 
 def told(events: Sequence[Event]) -> list[tuple[Any, ...]]:
-    return [(event.type, (event.time.timestamp() - START) / 60, *event.attributes.values()) for event in events]
+    return [
+        (
+            event.type,
+            (event.time.timestamp() - START) / 60,
+            *(value for name, value in event.attributes.items() if name != "noticed"),
+        )
+        for event in events
+    ]
 
 
 def standing(name: str, *values: float | None, every: float = 1.0) -> list[Said]:
@@ -97,7 +104,9 @@ def test_standing_with_the_ignition_on_is_told_once_with_the_time_it_was_reached
 
 
 def test_a_vehicle_that_reports_rarely_idles_since_when_it_did() -> None:
-    assert told(run([Said(0, ignition=True)], [Said(30, ignition=True)], [Said(60)])[0]) == [("deviceIdle", 5, 300)]
+    events, _ = run([Said(0, ignition=True)], [Said(30, ignition=True)], [Said(60)])
+    assert told(events) == [("deviceIdle", 5, 300)]
+    assert events[0].attributes["noticed"] == "2026-03-01T06:30:00Z"  # it isn't stale because the report came late
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,24 @@ def test_one_fix_that_nothing_contradicts_is_enough_after_a_while() -> None:
     assert happened(east(400, 0, 0, every_s=120), circle(1, *HOME, 200, confirm_fixes=9)) == [("geofenceEnter", 60.0)]
 
 
+@pytest.mark.parametrize(
+    ("way", "more", "minutes"),
+    [
+        pytest.param(east(0, 0, 2000, 4000, every_s=1200), {}, 42, id="settled when nothing came for confirm_s"),
+        pytest.param(east(0, 0, 2000, 4000, every_s=1200), {"confirm_s": 0.0}, 60, id="settled by the second fix outside"),
+        pytest.param(east(0, 0, 220, 400, every_s=1200), {"confirm_fixes": 1}, 40, id="settled by the first"),
+        pytest.param(east(0, 0, 220, 400, every_s=60), {"confirm_fixes": 1}, None, id="soon"),
+    ],
+)
+def test_a_tracker_that_reports_rarely_is_noticed_when_it_does(
+    way: list[tuple[int, Fix]], more: dict[str, Any], minutes: float | None
+) -> None:
+    """It left at some time in between; an alert isn't stale because of that."""
+    (left,) = [event for event in run([way], circle(1, *HOME, 200, **more))[0] if event.type == "geofenceExit"]
+    noticed = left.attributes.get("noticed")
+    assert (noticed and datetime.fromisoformat(noticed).timestamp() - START) == (minutes and minutes * 60)
+
+
 def test_a_zone_that_was_driven_through_between_two_fixes_was_passed() -> None:
     events, _ = run([east(1000, -1000)], DEPOT)
     (passed,) = [event for event in events if event.type == "geofencePass"]

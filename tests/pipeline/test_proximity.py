@@ -104,6 +104,19 @@ def apart(watch: Watch, *distances: float | tuple[float, float], every_s: float 
     return found
 
 
+def test_what_has_to_last_is_noticed_when_it_has() -> None:
+    """Half an hour near: the event's time is when that began, and the alert is news when it is over."""
+    watch = Watch([rule(device_id=1, to_device_id=2, min_s=1800.0)], fleet(None, None))
+    assert apart(watch, 500, 50, 50, 50, every_s=600) == []
+    flips = watch.pairs.look(places_of({1: at(0, 2400), 2: at(50, 2400)}, 2), 2_401_000).flips
+    assert (flips.since_ms.tolist(), flips.noticed_ms.tolist()) == ([600_000], [2_400_000])
+    still = Watch([rule(device_id=1, to_device_id=2, min_s=1800.0)], fleet(None, None))
+    assert apart(still, 500, 50, every_s=600) == []
+    parked = places_of({1: at(0, 600, stands=True), 2: at(50, 600, stands=True)}, 2)
+    assert still.pairs.look(parked, 2_399_000).flips.key.tolist() == []
+    assert still.pairs.look(parked, 9_000_000).flips.noticed_ms.tolist() == [2_400_000]  # as soon as the clock could tell
+
+
 def test_near_begins_within_enter_and_ends_beyond_exit() -> None:
     watch = Watch([rule(device_id=1, to_device_id=2)], fleet(None, None))
     assert apart(watch, 500, 150, 99, 150, 199, 101, 201, 150, 90) == [("near", 20), ("apart", 60), ("near", 80)]

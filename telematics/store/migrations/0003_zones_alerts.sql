@@ -197,6 +197,7 @@ CREATE TABLE alerts (
     device_id int NOT NULL REFERENCES devices ON DELETE CASCADE,
     event_id bigint,
     time timestamptz NOT NULL,
+    noticed_at timestamptz NOT NULL DEFAULT now(), -- when reports could first tell of it: how stale it is counts from here
     type text NOT NULL,
     subject text NOT NULL DEFAULT '',
     position_id bigint,

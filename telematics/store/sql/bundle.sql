@@ -7,7 +7,7 @@ WHERE id IN (
     FROM deliveries
     JOIN alerts ON alerts.id = alert_id
     WHERE state = 'waiting' AND channel = %(channel)s AND address = %(address)s AND rule_id = %(rule_id)s AND attempts = 0
-      AND deliveries.id <> %(id)s AND least(alerts.time, alerts.created_at) >= now() - make_interval(secs => %(stale_s)s)
+      AND deliveries.id <> %(id)s AND least(alerts.noticed_at, alerts.created_at) >= now() - make_interval(secs => %(stale_s)s)
     ORDER BY deliveries.id
     LIMIT %(limit)s
     FOR UPDATE OF deliveries SKIP LOCKED

@@ -7,7 +7,7 @@ WHERE id IN (
     FROM deliveries
     JOIN alerts ON alerts.id = alert_id
     WHERE state = 'waiting' AND channel = %(channel)s AND due_at <= now() AND attempts = 0
-      AND least(alerts.time, alerts.created_at) < now() - make_interval(secs => %(stale_s)s)
+      AND least(alerts.noticed_at, alerts.created_at) < now() - make_interval(secs => %(stale_s)s)
     ORDER BY due_at
     LIMIT %(limit)s
     FOR UPDATE OF deliveries SKIP LOCKED
