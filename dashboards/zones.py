@@ -22,7 +22,7 @@ from dashboards.shapes import Attributes, Shape
 from telematics.zones import formats, shapes
 
 Made = TypeVar("Made")
-# Geometry is worked out beside the loop, and by a few at once: a corridor of 2,000 points takes a second.
+# Geometry and calendars are worked out beside the loop, and by a few at once: a corridor of 2,000 points takes a second.
 _WORKERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="zones")
 KINDS = {"Point": "circle", "Polygon": "polygon", "MultiPolygon": "polygon", "LineString": "corridor"}
 
@@ -120,7 +120,7 @@ class Outlined:
 
 
 async def beside(make: Callable[..., Made], *given: Any) -> Made:
-    """In a thread for geometry."""
+    """In a thread for what takes long."""
     return await asyncio.get_running_loop().run_in_executor(_WORKERS, make, *given)
 
 

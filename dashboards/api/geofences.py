@@ -42,6 +42,8 @@ from telematics.zones import formats
 
 router = APIRouter(prefix="/api/geofences", tags=["Geofences"])
 MOST = 20_000  # of an account
+MOST_OUTLINE_BYTES = 64 << 20  # of an account's zones, four million points: the server has all of them in memory
+MOST_TARGETS = 100_000  # of an account's zones, one by one; a zone may be for all, or for groups
 OUTLINES_AT_ONCE = 1_000  # in one answer: a corridor's has up to 22,000 points
 ENCODED_AT_ONCE = 50
 WORKED_OUT_AT_ONCE = 20  # of a file, before others' zones have a turn
@@ -335,6 +337,26 @@ class _Names(msgspec.Struct, frozen=True):
     calendar: bool
 
 
+class _Size(msgspec.Struct, frozen=True):
+    """A row of `geofences_size.sql`."""
+
+    outline_bytes: int
+    targets: int
+
+
+async def check_size(
+    connection: AsyncConnection[Any], account: int, *, outline_bytes: int = 0, targets: int = 0, but: int = 0
+) -> None:
+    """Raises Problem 400 where an account's zones (`but` one that is changed) and what comes to them would be more than the
+    server wants to keep in memory."""
+    (size,) = await sql.rows_on(connection, "geofences_size", _Size, account=account, but=but)
+    if outline_bytes and size.outline_bytes + outline_bytes > MOST_OUTLINE_BYTES:
+        raise Problem(400, "The account's zones have too many points", "Simplify outlines, or remove zones that are not needed.")
+    if targets and size.targets + targets > MOST_TARGETS:
+        detail = f"An account may have {MOST_TARGETS}: let zones be for groups, or for all devices."
+        raise Problem(400, "The zones are for too many devices one by one", detail)
+
+
 async def _stored(
     shared: State, viewer: Viewer, values: dict[str, Any], *, account: int, before: ZoneRow | None, targets: bool
 ) -> ZoneRow:
@@ -345,6 +367,10 @@ async def _stored(
             for what in known.__struct_fields__:
                 if not getattr(known, what):
                     raise not_found(what.removesuffix("s"))
+            told = len(values["device_ids"]) + len(values["group_ids"]) if targets else 0
+            more = {"outline_bytes": len(values["outline"] or b""), "targets": told, "but": before.id if before else 0}
+            if told or more["outline_bytes"]:
+                await check_size(connection, account, **more)
             number = await _written(connection, viewer, values, account, before)
             if targets:
                 names |= {"id": number}
@@ -410,6 +436,7 @@ async def _saved(
             await cursor.execute(sql.text("geofences_room"), {"account": account})
             if (await cursor.fetchone() or 0) + len(rows) > MOST:
                 raise _too_many()
+            await check_size(connection, account, outline_bytes=sum(len(area.outline or b"") for _, area in drafts))
             for some in batched(rows, INSERTED_AT_ONCE):
                 await cursor.executemany(sql.text("geofence_add"), some, returning=True)
                 numbers += await cursor.fetchall()

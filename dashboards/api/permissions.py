@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import Field
 
 from dashboards import auth, sql
+from dashboards.api.geofences import check_size
 from dashboards.api.parameters import LARGEST_ID
 from dashboards.identity import Viewer
 from dashboards.problems import Problem
@@ -76,6 +77,8 @@ async def unlink_many(pairs: Links, viewer: auth.Editor, shared: Shared) -> Resp
 async def _each(shared: State, viewer: Viewer, pairs: Sequence[dict[str, int]], *, undo: bool) -> None:
     chosen = [(_query(set(pair), undo=undo), pair) for pair in pairs]
     async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+        if targets := sum(query == "link_zone_target" for query, _ in chosen):
+            await check_size(connection, viewer.account_id, targets=targets)
         for query, pair in chosen:
             given: dict[str, Any] = dict.fromkeys(NAMES.values())
             given |= {NAMES[name]: number for name, number in pair.items()}

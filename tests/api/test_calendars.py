@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from dashboards.api import calendars
 from tests.api.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,3 +90,13 @@ async def test_only_ones_own(world: World) -> None:
         assert (await boris.get("/api/calendars")).json() == []
         assert (await rita.delete(f"/api/calendars/{hers}")).status_code == 403
         assert (await rita.get(f"/api/calendars/{hers}")).status_code == 200
+
+
+async def test_they_come_a_hundred_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calendars, "AT_ONCE", 1)
+    async with world.signed_in("boris") as boris:
+        for name in ("a", "b"):
+            assert (await boris.post("/api/calendars", json={"name": name, "data": data()})).status_code == 200
+        answer = await boris.get("/api/calendars")
+        assert len(answer.json()) == 1
+        assert 'rel="next"' in answer.headers["Link"]

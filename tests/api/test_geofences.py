@@ -11,6 +11,7 @@ import httpx
 import pytest
 from geographiclib.geodesic import Geodesic
 
+from dashboards.api import geofences
 from tests.api.conftest import World, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -441,3 +442,26 @@ async def test_an_account_goes_with_its_zones_and_calendars(world: World) -> Non
         zone = await made(admin, accountId=account, calendarId=calendar, groupIds=[group])
         assert (await admin.delete(f"/api/accounts/{account}")).status_code == 204
         assert (await admin.get(f"/api/geofences/{zone['id']}")).status_code == 404
+
+
+async def test_an_accounts_zones_fit_into_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world.signed_in("boris") as boris:
+        there = (await boris.get("/api/geofences")).json()
+        circle = {"name": "x", "area": "CIRCLE (43 76, 100)"}
+        made = [(await boris.post("/api/geofences", json=circle)).json()["id"] for _ in range(2)]
+        first = f"/api/geofences/{made[0]}"
+        monkeypatch.setattr(geofences, "MOST_OUTLINE_BYTES", 1)
+        for answer in (
+            await boris.post("/api/geofences", json=circle),
+            await boris.put(first, json={"area": "CIRCLE (43 76, 200)"}),
+            await boris.post("/api/geofences/import?save=true", content=b"POINT (76 43)"),
+        ):
+            assert answer.status_code == 400
+            assert "Simplify" in answer.json()["detail"]
+        assert (await boris.put(first, json={"name": "y"})).status_code == 200
+        monkeypatch.setattr(geofences, "MOST_TARGETS", 1 + sum(len(zone["deviceIds"] + zone["groupIds"]) for zone in there))
+        for _ in range(2):  # what it has already is no more
+            assert (await boris.put(first, json={"deviceIds": [world.ids["b1"]]})).status_code == 200
+        answer = await boris.post("/api/permissions", json={"deviceId": world.ids["b1"], "geofenceId": made[1]})
+        assert answer.status_code == 400
+        assert "groups" in answer.json()["detail"]
