@@ -22,7 +22,7 @@ from tests.pipeline.test_geofences import BUSES, EAST_M, HOME, buses, generated,
 from tests.pipeline.test_worker import crash
 from tests.pipeline.visits_reference import Fix as Seen
 from tests.pipeline.visits_reference import visits
-from tests.pipeline.zones import area_of, circle
+from tests.pipeline.zones import area_of, circle, insert_zones
 from tests.test_server import IDS, add_devices, rows, running, send, until
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
@@ -38,14 +38,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 async def add_zones(server: Server, zones: Sequence[Zone]) -> None:
     """Into the table, under the ids they have; the server has them when this returns."""
     async with server.database.pool.connection() as connection:
-        for zone in zones:
-            await connection.execute(
-                "INSERT INTO zones (id, account_id, name, kind, geometry, outline, depth_m, all_devices, border_m, confirm_fixes,"
-                " confirm_s, dwell_s, back_by, passes) OVERRIDING SYSTEM VALUE"
-                " VALUES (%s, (SELECT max(id) FROM accounts), %s, 'polygon', '{}', %s, %s, true, %s, %s, %s, %s, %s, %s)",
-                (zone.id, zone.name, zone.outline.wkb, zone.depth_m, zone.border_m, zone.confirm_fixes, zone.confirm_s,
-                 zone.dwell_s, zone.back_by, zone.passes),
-            )  # fmt: skip
+        await insert_zones(connection, zones)
     await until(lambda: len(server.zones.index) >= len(zones))
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
+from psycopg import AsyncConnection
 
 from protocols import Columns
 from telematics.devices import Groups, Targets
@@ -53,6 +54,18 @@ def zone(zone_id: int, area: Any, **changes: Any) -> Zone:
         "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return Zone(**(fields | changes))
+
+
+async def insert_zones(connection: AsyncConnection[Any], zones: Sequence[Zone]) -> None:
+    """Into the table, under the ids they have, for all devices of the newest account."""
+    for one in zones:
+        await connection.execute(
+            "INSERT INTO zones (id, account_id, name, kind, geometry, outline, depth_m, all_devices, border_m, confirm_fixes,"
+            " confirm_s, dwell_s, back_by, speed_limit_kmh, passes) OVERRIDING SYSTEM VALUE"
+            " VALUES (%s, (SELECT max(id) FROM accounts), %s, 'polygon', '{}', %s, %s, true, %s, %s, %s, %s, %s, %s, %s)",
+            (one.id, one.name, one.outline.wkb, one.depth_m, one.border_m, one.confirm_fixes, one.confirm_s, one.dwell_s,
+             one.back_by, one.speed_limit_kmh, one.passes),
+        )  # fmt: skip
 
 
 def index_of(*zones: Zone) -> Index:
