@@ -31,8 +31,14 @@ def towns_of(towns: Towns, cell: str, language: str) -> list[Row] | None:
     if cell != "large":
         chosen = chosen[:MOST]
     names, english = towns.names.get(language, towns.names["en"]), towns.names["en"]
+    russian = towns.names["ru"] if language == "kk" else english
     return [
-        (round(float(towns.longitude[i]), 3), round(float(towns.latitude[i]), 3), names[i] or english[i], round(float(people[i])))
+        (
+            round(float(towns.longitude[i]), 3),
+            round(float(towns.latitude[i]), 3),
+            names[i] or russian[i] or english[i],
+            round(float(people[i])),
+        )
         for i in chosen
     ]
 

@@ -88,10 +88,13 @@ await write("provinces", pieces(mesh(world, subunits, (a, b) => a !== b && a.pro
 await write("lakes", projected(world, lakes), 3);
 await write("rivers", pieces(mesh(world, rivers)), 3);
 
-// Where countries are labelled: longitude, latitude, the code by which the browser knows the name in its language, km².
+// Where countries are labelled: longitude, latitude, the code by which the browser knows the name in its language, km²,
+// and the Kazakh name, which Chromium does not know.
 const KM2 = 6371 ** 2; // of a steradian
+const kazakh = new Intl.DisplayNames("kk", { type: "region" });
 const labels = feature(world, world.objects.countries)
   .features.filter(({ properties }) => properties?.ct)
   .map((one) => [...one.properties.ct, iso.alpha3ToAlpha2(one.id), Math.round(geoArea(one) * KM2)])
-  .filter(([, , code]) => code);
+  .filter(([, , code]) => code)
+  .map((one) => [...one, kazakh.of(one[2])]);
 await writeFile(new URL("countries.json", out), JSON.stringify(labels));

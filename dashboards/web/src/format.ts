@@ -1,5 +1,6 @@
 /* Numbers as people read them. Traccar's JSON has knots and metres; the pages show km/h and km. */
-import { formatNumber, language, t } from "./i18n";
+import { formatNumber, t } from "./i18n";
+import { dateFormat } from "./intl";
 
 export const KMH_PER_KNOT = 1.852;
 
@@ -30,13 +31,10 @@ export function formatAgo(time: number, now: number): string {
   return seconds < 5 ? t("just now") : t("{duration} ago", { duration: formatDuration(seconds) });
 }
 
-/** English here is that of the world's dispatchers: 24 hours, the day before the month. */
-export const dateLanguage = language === "en" ? "en-GB" : language;
-
-const clock = new Intl.DateTimeFormat(dateLanguage, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayClock = new Intl.DateTimeFormat(dateLanguage, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const fullClock = new Intl.DateTimeFormat(dateLanguage, { dateStyle: "medium", timeStyle: "medium" });
-const minute = new Intl.DateTimeFormat(dateLanguage, { hour: "2-digit", minute: "2-digit" });
+const clock = dateFormat({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayClock = dateFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const fullClock = dateFormat({ dateStyle: "medium", timeStyle: "medium" });
+const minute = dateFormat({ hour: "2-digit", minute: "2-digit" });
 
 const sameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString();
 

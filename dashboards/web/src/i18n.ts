@@ -1,5 +1,6 @@
 /* Words in the viewer's language. The texts of these scripts are in the same gettext catalogue as the templates' (dashboards/locale);
  * the page carries the part that scripts use. English is the source, so a text without a translation is still a sentence. */
+import { numberFormat } from "./intl";
 import { page, pageJson } from "./page";
 
 export type Catalogue = Record<string, string | string[]>;
@@ -31,18 +32,18 @@ export function tn(one: string, many: string, n: number, values: Values = {}): s
   return fill(forms[index] ?? many, { n: formatNumber(n), ...values });
 }
 
-const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 0 });
+const compact = numberFormat({ notation: "compact", maximumFractionDigits: 0 });
 
 /** A number that has to fit into little room: exact up to 9,999. */
 export const formatCount = (value: number): string => (value < 10_000 ? formatNumber(value) : compact.format(value));
 
-const formats = new Map<string, Intl.NumberFormat>();
+const formats = new Map<string, ReturnType<typeof numberFormat>>();
 
 export function formatNumber(value: number, decimals = 0): string {
   const key = `${decimals}`;
   let format = formats.get(key);
   if (!format) {
-    format = new Intl.NumberFormat(language, { maximumFractionDigits: decimals, minimumFractionDigits: decimals });
+    format = numberFormat({ maximumFractionDigits: decimals, minimumFractionDigits: decimals });
     formats.set(key, format);
   }
   return format.format(value);

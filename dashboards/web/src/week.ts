@@ -2,8 +2,8 @@
  * A window whose end isn't after its begin goes past midnight and belongs to the day it begins on (telematics/hours.py).
  * The functions read and word them; `WeekEditor` is the field: `new WeekEditor(host, { label, onChange })`, then `.value`. */
 import { element, icon } from "./dom";
-import { dateLanguage } from "./format";
 import { t } from "./i18n";
+import { dateFormat, listFormat } from "./intl";
 
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 export type Day = (typeof DAYS)[number];
@@ -56,12 +56,12 @@ export function weekProblem(weekly: Weekly): string | null {
 }
 
 const names = (width: "long" | "short"): Record<Day, string> => {
-  const format = new Intl.DateTimeFormat(dateLanguage, { weekday: width, timeZone: "UTC" });
+  const format = dateFormat({ weekday: width, timeZone: "UTC" });
   const name = (i: number): string => format.format(Date.UTC(2024, 0, 1 + i)); // a Monday
   return Object.fromEntries(DAYS.map((day, i) => [day, name(i)])) as Record<Day, string>;
 };
 
-const list = new Intl.ListFormat(dateLanguage, { type: "conjunction" });
+const list = listFormat("conjunction");
 
 /** "Mon–Fri, Sun": runs of three and more are drawn together. */
 export function dayNames(days: readonly Day[]): string {

@@ -1,8 +1,8 @@
 /* Speed over time (uPlot), with a line where the player is; a click or a drag goes there. */
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { dateLanguage } from "../format";
 import { t } from "../i18n";
+import { dateFormat } from "../intl";
 import { onTheme, token } from "../theme";
 import type { Track } from "./track";
 
@@ -55,8 +55,8 @@ export class SpeedChart {
       ticks: { show: false },
       font: "11px system-ui, sans-serif",
     };
-    const hour = new Intl.DateTimeFormat(dateLanguage, { hour: "2-digit", minute: "2-digit" });
-    const day = new Intl.DateTimeFormat(dateLanguage, { day: "numeric", month: "short" });
+    const hour = dateFormat({ hour: "2-digit", minute: "2-digit" });
+    const day = dateFormat({ day: "numeric", month: "short" });
     return {
       width: this.root.clientWidth || 600,
       height: this.root.clientHeight || 96,

@@ -204,8 +204,8 @@ const PX_PER_M_AT_6 = (512 * 2 ** 6) / 40_075_017;
 
 /** A town as the server tells it: longitude, latitude, name, people. */
 type Town = [number, number, string, number];
-/** A country as the build left it: longitude, latitude, ISO 3166 code, km². */
-type Country = [number, number, string, number];
+/** A country as the build left it: longitude, latitude, ISO 3166 code, km², its Kazakh name (Chromium has none). */
+type Country = [number, number, string, number, string];
 
 /** From which zoom on a town of so many people is shown. */
 export const townZoom = (people: number): number =>
@@ -219,9 +219,9 @@ function town([longitude, latitude, name, people]: Town) {
 
 const countryNames = new Intl.DisplayNames(language, { type: "region" });
 
-function country([longitude, latitude, code, km2]: Country) {
+function country([longitude, latitude, code, km2, kazakh]: Country) {
   const from = km2 > 2e6 ? 1.5 : km2 > 4e5 ? 2.6 : km2 > 8e4 ? 3.6 : 4.6;
-  return point(longitude, latitude, { name: countryNames.of(code) ?? code, from });
+  return point(longitude, latitude, { name: language === "kk" ? kazakh : (countryNames.of(code) ?? code), from });
 }
 
 const point = (longitude: number, latitude: number, properties: Record<string, string | number>) => ({

@@ -3,8 +3,9 @@
  * Each kind of event has a template of its own, a whole clause, so that a translator can put its parts in any order and choose the
  * verb by the case that follows: {who} is the subject, {zones} an object, {inZones} and {border} bring their preposition along.
  * What stands in [brackets] is the verb, which is a button of the form like the other parts. */
-import { dateLanguage, formatDistance, formatDuration } from "../format";
+import { formatDistance, formatDuration } from "../format";
 import { formatNumber, t, tn } from "../i18n";
+import { listFormat } from "../intl";
 import { weekWords } from "../week";
 import { alarmName } from "../words";
 import { type ChannelName, CHANNELS, hasZones, isProximity, type Names, type Proximity, proximityIdOf, type Rule } from "./model";
@@ -12,8 +13,8 @@ import { type ChannelName, CHANNELS, hasZones, isProximity, type Names, type Pro
 export type Slot = "who" | "what" | "zones" | "alarms" | "distance" | "whom" | "hours" | "people" | "channels" | "urgency" | "often";
 export type Part = string | { slot: Slot; text: string };
 
-const or = new Intl.ListFormat(dateLanguage, { type: "disjunction" });
-const and = new Intl.ListFormat(dateLanguage, { type: "conjunction" });
+const or = listFormat("disjunction");
+const and = listFormat("conjunction");
 const MOST_NAMES = 3; // more are told as a number
 
 /** A name of somebody's own, in the quotes that the language wants. */
