@@ -26,6 +26,7 @@ from telematics.alerts.matching import CHANNELS, STATES, TYPES
 
 ROWS = 50
 ZONES = 500  # in a filter; more than anybody scrolls through
+DELAYED = timedelta(minutes=5)  # between an event and its alert; from then on the feed, which is in order of arrival, says so
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=31)}
 NUMBER = Query(ge=1, le=LARGEST_POSITION_ID)
 Before = Annotated[int | None, NUMBER]
@@ -140,6 +141,7 @@ class AlertPages:
             entry="alerts",
             here="alerts",
             rows=[from_alert(row, language) for row in rows[:ROWS]],
+            delayed={row.id for row in rows if row.attributes.get("late") or row.created_at - row.time > DELAYED},
             older=rows[ROWS - 1].id if len(rows) > ROWS else None,
             before=before,
             chosen=chosen,

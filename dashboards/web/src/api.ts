@@ -1,5 +1,6 @@
 /* The server's JSON, in Traccar's shapes. Errors arrive as RFC 9457 problem details and leave as ApiError, with a sentence to show. */
 import { language, t } from "./i18n";
+import { knownReason } from "./zones/reasons";
 
 export interface Device {
   id: number;
@@ -146,6 +147,13 @@ const GENERAL: readonly (readonly [RegExp, () => string])[] = [
   [/^The calendar can't be (read|used)$/, () => t("The calendar can't be read. It has to be an iCalendar file (.ics).")],
   [/^The calendar is in use$/, () => t("Something still goes by this calendar.")],
   [/^A group can't be within itself$/, () => t("A group can't be within itself.")],
+  [/^Too many test messages$/, () => t("There were too many tests. Try again in some minutes.")],
+  [/^Something it names is gone$/, () => t("Something that is named here has been removed meanwhile. Load the page anew.")],
+  [/^There is no such channel$/, () => t("There is no such way to tell.")],
+  [/^Nobody would be told by /, () => t("Choose whom to tell.")],
+  [/^Where does the webhook go\?$/, () => t("The webhook needs an address, such as https://example.com/alerts.")],
+  [/^This messenger can't be used$/, () => t("The address of the messenger can't be used. Check how it is written.")],
+  [/ stays with its account$/, () => t("It can't be moved to another account. Make a new one there.")],
   [/^Too many /, () => t("There are too many. Remove some that are not needed.")],
 ];
 
@@ -163,8 +171,11 @@ function sentence(status: number, { title, detail, errors }: ProblemDetails): st
     const fields = errors.flatMap((one: { field?: unknown }) => (typeof one.field === "string" ? one.field : []));
     if (language !== "en") return t("The server doesn't accept these fields: {fields}", { fields: fields.map(fieldName).join(", ") });
   }
-  const general = language === "en" ? undefined : GENERAL.find(([pattern]) => pattern.test(String(title)));
-  if (general) return general[1]();
+  if (language !== "en") {
+    const shape = /^(There is no such zone|The (file|area) can't be read)$/.test(String(title)) ? knownReason(String(detail)) : null;
+    const general = GENERAL.find(([pattern]) => pattern.test(String(title)));
+    if (shape || general) return shape ?? (general?.[1]() as string);
+  }
   return language === "en" && typeof detail === "string" && status < 500 ? detail : excuse(status);
 }
 
@@ -177,6 +188,20 @@ function fieldName(field: string): string {
     model: t("Model"),
     contact: t("Contact"),
     "attributes.speedLimit": t("Speed limit, km/h"),
+    speedLimit: t("Speed limit, km/h"),
+    group: t("Group of zones"),
+    hours: t("When"),
+    quietHours: t("Quiet hours"),
+    timeZone: t("Time zone"),
+    radius: t("Radius, m"),
+    width: t("Width, m"),
+    emails: t("E-mail addresses"),
+    phones: t("Phone numbers"),
+    webhookUrl: t("Webhook"),
+    description: t("Name of the rule"),
+    enter: t("Distance, m"),
+    text: t("Comment"),
+    url: t("Apprise address"),
     from: t("From"),
     to: t("To"),
   };

@@ -3,7 +3,8 @@ import { formatArea, sizeWords, type Group, type Zone } from "../src/zones/data"
 import { nested, within } from "../src/zones/groups";
 import { sections } from "../src/zones/list";
 import { matching } from "../src/zones/picker";
-import { areaM2, circleRing, contains, crosses, extentM, faultOf, fromJson, lengthM, metres, type Point, type Shape, toJson } from "../src/zones/shape";
+import { knownReason } from "../src/zones/reasons";
+import { areaM2, circleRing, contains, crosses, extentM, faultOf, fromJson, lengthM, metres, pieces, type Point, type Shape, toJson } from "../src/zones/shape";
 import { UndoStack } from "../src/zones/undo";
 
 const square: Point[] = [[76, 43], [77, 43], [77, 44], [76, 44]];
@@ -141,4 +142,32 @@ test("the picker finds what isn't chosen by words of name and number", () => {
   const options = [{ key: "d1", name: "Truck 1", detail: "8600" }, { key: "d2", name: "Truck 2", detail: "8611" }, { key: "g1", name: "Trucks", first: true }];
   expect(matching(options, new Set(["d1"]), "truck").map(({ key }) => key)).toEqual(["d2", "g1"]);
   expect(matching(options, new Set(), "truck 86 00").map(({ key }) => key)).toEqual(["d1"]);
+});
+
+describe("a long corridor is drawn in pieces", () => {
+  const line: Point[] = [[76.9, 43.2], [76.0, 45.1], [73.1, 49.8], [73.2, 49.9], [71.4, 51.1]];
+  test("that meet, none far from its own middle, and bends stay within one", () => {
+    const found = pieces(line);
+    expect(found.length).toBeGreaterThan(8);
+    expect(found[0]?.[0]).toEqual(line[0]);
+    expect(found.at(-1)?.at(-1)).toEqual(line.at(-1));
+    for (const [i, piece] of found.slice(1).entries()) expect(piece[0]).toEqual(found[i]?.at(-1));
+    for (const piece of found) expect(Math.max(...piece.map(([, y]) => y)) - Math.min(...piece.map(([, y]) => y))).toBeLessThan(1.1);
+    for (const bend of line.slice(1, -1)) expect(found.filter((piece) => piece.slice(1, -1).some(([x, y]) => x === bend[0] && y === bend[1])).length).toBe(1);
+  });
+  test("and a short one in one", () => {
+    expect(pieces([[76.9, 43.2], [77.9, 43.3]])).toEqual([[[76.9, 43.2], [77.9, 43.3]]]);
+  });
+});
+
+test.each([
+  ["a point, made a circle of 100 m", "a point: becomes a circle of 100 m"],
+  ["there is no latitude 143.2: a point is [longitude, latitude], in this order", "There is no such latitude. Longitude has to come first."],
+  ["zones end at 85° north and south, and 86 is beyond", "It lies too near to a pole: zones end at 85° north and south."],
+  ["a polygon's ring has at least three different points.", "It has fewer than three different corners."],
+  ["a zone has at most 2000 points; simplify its outline, or make several zones of it.", "It has more than 2000 points. Simplify its outline, or make several zones of it."],
+  ["it has no Polygon, LineString or Point", "It has no shape."],
+  ["something new", null],
+])("a reason of the server's is known: %s", (told, known) => {
+  expect(knownReason(told)).toBe(known);
 });

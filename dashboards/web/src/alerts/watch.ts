@@ -49,6 +49,16 @@ export function takeAlerts(alerts: readonly Alert[]): void {
   for (const listener of listeners) listener(alerts);
 }
 
+let samples = 0;
+
+/** What an alert looks and sounds like here, for whoever tries a rule. It is nowhere else, and has no number of the server's. */
+export function showSample(text: string, urgent: boolean): void {
+  const now = new Date().toISOString();
+  const none = { deviceId: 0, deviceName: "", type: "", subject: "", geofenceId: null, geofenceName: null, acknowledgedAt: null, acknowledgedBy: null };
+  toasts?.add([{ ...none, id: --samples, time: now, createdAt: now, late: false, urgent, comments: 0, text }]);
+  void playSound(urgent);
+}
+
 async function acknowledge(alert: Alert): Promise<boolean> {
   try {
     await send("POST", `/api/alerts/${alert.id}/acknowledge`);

@@ -1,4 +1,5 @@
 /* What would be sent: the SMS with the number of its parts, the e-mail, and a test to whoever asks. */
+import { showSample } from "../alerts/watch";
 import { ApiError, send } from "../api";
 import { debounce, element, icon, need } from "../dom";
 import { t, tn } from "../i18n";
@@ -105,6 +106,9 @@ export class Preview {
       element("li", { "data-good": good }, icon(good ? "check" : "alert"), element("span", {}, [channels[channel] ?? channel, address].filter(Boolean).join(" ")), element("span", { class: "muted" }, text));
     try {
       const outcomes = (await send<Outcome[]>("POST", `/api/notifications/test/${channel}${which}`, this.sample)) ?? [];
+      if (channel === "web" && outcomes.some(({ state }) => state === "sent")) {
+        showSample(need("#preview-subject", this.root).textContent || t("A test: nothing has happened"), this.rule.urgent);
+      }
       return outcomes.map(({ address, state, reason }) => {
         const text = [states[state] ?? state, reasonWords(reason)].filter(Boolean).join(": ");
         return line(state === "sent", channel === "web" ? "" : address, text);

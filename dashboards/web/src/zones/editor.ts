@@ -296,7 +296,7 @@ export class ShapeEditor {
     // terra-draw is still at it: it is given the new shape when it is done
     setTimeout(() => {
       if (!this.open) return;
-      if (shape) this.push(shape);
+      if (shape) this.push(shape.kind === "corridor" ? { ...shape, widthM: this.widthM } : shape); // a width may have been typed meanwhile
       else this.load();
     });
   }
@@ -380,7 +380,10 @@ export class ShapeEditor {
     const width: ExpressionSpecification = ["interpolate", ["exponential", 2], ["zoom"], 0, ["get", "width"], 22, ["*", 2 ** 22, ["get", "width"]]];
     const round = { "line-cap": "round", "line-join": "round" } as const;
     map.addLayer({ id: "draft-fill", type: "fill", source: "draft", filter: area, paint: { "fill-color": colour, "fill-opacity": 0.25 } });
-    map.addLayer({ id: "draft-way", type: "line", source: "draft", filter: way, layout: round, paint: { "line-color": colour, "line-width": width, "line-opacity": 0.3 } });
+    const pieces: ExpressionSpecification = ["all", way, ["get", "piece"]]; // side by side, so that none lies on another's end
+    const whole: ExpressionSpecification = ["all", way, ["!", ["get", "piece"]]];
+    map.addLayer({ id: "draft-pieces", type: "line", source: "draft", filter: pieces, layout: { "line-join": "round" }, paint: { "line-color": colour, "line-width": width, "line-opacity": 0.3 } });
+    map.addLayer({ id: "draft-way", type: "line", source: "draft", filter: whole, layout: round, paint: { "line-color": colour, "line-width": width, "line-opacity": 0.3 } });
     map.addLayer({ id: "draft-line", type: "line", source: "draft", layout: round, paint: { "line-color": colour, "line-width": 2.5 } });
     const paint = { "circle-radius": 11, "circle-color": colour, "circle-opacity": 0.35, "circle-stroke-color": colour, "circle-stroke-width": 2 };
     map.addLayer({ id: "draft-corner", type: "circle", source: "draft-corner", paint });
@@ -390,6 +393,7 @@ export class ShapeEditor {
 const COLOURED = [
   ["draft-fill", "fill-color"],
   ["draft-way", "line-color"],
+  ["draft-pieces", "line-color"],
   ["draft-line", "line-color"],
   ["draft-corner", "circle-color"],
   ["draft-corner", "circle-stroke-color"],

@@ -154,7 +154,8 @@ export class ZoneForm {
     if (broken) {
       broken.closest("details")?.setAttribute("open", "");
       broken.focus();
-      throw new ApiError(400, broken.validationMessage);
+      broken.closest(".zone-tell, .field")?.scrollIntoView({ block: "center" });
+      throw new ApiError(400, outOfRange(broken));
     }
     if (this.week.problem) throw new ApiError(400, this.week.problem);
     const all = this.value("whom") === "all";
@@ -297,6 +298,14 @@ export class ZoneForm {
     const told = TOLD.map((name) => this.tells(name));
     return JSON.stringify([fields.map(([name, value]) => [name, String(value)]), told, this.week.value, this.whom.value]);
   }
+}
+
+/** The browser's own words are in the browser's language, which needn't be the page's. */
+function outOfRange(input: HTMLInputElement): string {
+  const { min, max, type } = input;
+  const name = input.ariaLabel ?? input.closest("label")?.querySelector("span")?.textContent ?? input.name;
+  if (type === "number" && min && max) return t("{field}: a number from {min} to {max}.", { field: name, min, max });
+  return t("{field}: this can't be read.", { field: name });
 }
 
 export const isKind = (text: string | null): text is Kind => KINDS.includes(text as Kind);

@@ -2,6 +2,7 @@
 import { ApiError, send, sendFile } from "../api";
 import { element, icon, need } from "../dom";
 import { t, tn } from "../i18n";
+import { reasonWords } from "./reasons";
 import { colourOf, sizeWords, type Zone } from "./data";
 import { SIGNS } from "./list";
 import { fromJson, type Kind, type ShapeJson } from "./shape";
@@ -57,7 +58,7 @@ export class Importer {
     need("#import-all-field").hidden = this.zones.length < 2;
     this.list.replaceChildren(...this.zones.map((zone) => this.row(zone)));
     need("#refused").hidden = found.refused.length === 0;
-    const refused = found.refused.map(({ name, reason }) => element("li", {}, element("b", {}, name || t("Without a name")), element("span", { class: "sub" }, reason)));
+    const refused = found.refused.map(({ name, reason }) => element("li", {}, element("b", {}, name || t("Without a name")), element("span", { class: "sub" }, reasonWords(reason))));
     need("#refused-list").replaceChildren(...refused);
     need("#import-error").hidden = true;
     this.count();
@@ -70,7 +71,7 @@ export class Importer {
     tile.style.setProperty("--zone", colourOf(zone));
     const detail = [shape && sizeWords(shape), zone.group].filter(Boolean).join(" · ");
     const box = element("input", { type: "checkbox", "data-zone": zone.id, checked: true });
-    const note = zone.note ? element("span", { class: "sub" }, zone.note) : null;
+    const note = zone.note ? element("span", { class: "sub" }, reasonWords(zone.note)) : null;
     const lines = element("span", { class: "row-lines" }, element("span", { class: "row-name" }, zone.name), element("span", { class: "row-detail" }, detail), note);
     return element("li", {}, element("label", {}, box, tile, lines));
   }

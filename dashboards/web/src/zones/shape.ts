@@ -155,9 +155,45 @@ export function picture(shape: Shape | null): FeatureCollection {
   const add = (geometry: Geometry, properties = {}): unknown => features.push({ type: "Feature", properties, geometry });
   if (shape?.kind === "circle") add({ type: "Polygon", coordinates: [closed(circleRing(shape.center, shape.radiusM, CIRCLE_CORNERS))] });
   else if (shape?.kind === "polygon") add({ type: "MultiPolygon", coordinates: polygons(shape.rings) });
-  else if (shape && shape.line.length > 1) add({ type: "LineString", coordinates: shape.line }, { width: widthPx(shape.line, shape.widthM) });
+  else if (shape && shape.line.length > 1) {
+    const lines = pieces(shape.line);
+    for (const line of lines) add({ type: "LineString", coordinates: line }, { width: widthPx(line, shape.widthM), piece: lines.length > 1 });
+  }
   return { type: "FeatureCollection", features };
 }
+
+const PIECE_DEG = 0.5; // of latitude: at 60° a width drawn 0.8 % wrong
+
+/** A line cut where it goes north or south, each piece to be drawn with a width of its own. Cuts lie on straight stretches, so that pieces
+ * meet without overlapping and bends stay whole. */
+export function pieces(line: readonly Point[]): Point[][] {
+  const found: Point[][] = [];
+  let piece: Point[] = [line[0] as Point];
+  let low = line[0]?.[1] ?? 0;
+  let high = low;
+  for (const [i, to] of line.slice(1).entries()) {
+    const from = line[i] as Point;
+    const far = Math.max(high, to[1]) - Math.min(low, to[1]) > PIECE_DEG;
+    const cuts = far ? Math.max(1, Math.ceil(Math.abs(to[1] - from[1]) / PIECE_DEG)) : 0;
+    for (let cut = 0; cut < cuts; cut++) {
+      const at = between(from, to, (cut + 0.5) / cuts);
+      found.push([...piece, at]);
+      piece = [at];
+      low = high = at[1];
+    }
+    piece.push(to);
+    [low, high] = [Math.min(low, to[1]), Math.max(high, to[1])];
+  }
+  return [...found, piece];
+}
+
+/** On the straight way of the map. */
+function between([ax, ay]: Point, [bx, by]: Point, share: number): Point {
+  const [from, to] = [mercator(ay), mercator(by)];
+  return [ax + share * (bx - ax), deg(Math.atan(Math.sinh(from + share * (to - from))))];
+}
+
+const mercator = (latitude: number): number => Math.asinh(Math.tan(rad(latitude)));
 
 /** Mercator stretches polewards: the middle of the line decides. */
 function widthPx(line: readonly Point[], widthM: number): number {
