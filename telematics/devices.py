@@ -76,10 +76,8 @@ class Groups:
     def replace(self, parents: Mapping[int, int | None]) -> None:
         """All groups anew, each with the one it is in."""
         self._within = {group: _upwards(group, parents) for group in parents}
-
-    def below(self, group_id: int) -> frozenset[int]:
-        """The group and all that are within it."""
-        return frozenset(group for group, within in self._within.items() if group_id in within) | {group_id}
+        self.parents = dict(parents)
+        self.levels = max(map(len, self._within.values()), default=1)  # groups within each other
 
     def of(self, device: Device) -> frozenset[int]:
         """The groups a device belongs to."""

@@ -115,6 +115,7 @@ class Index:
         self.tree = shapely.STRtree([])
         self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
         self._group_keys = np.zeros(0, "i8")
+        self._parent, self._levels = np.zeros(1, "i8"), 1  # of groups by number, 0: none; how deep they are within each other
 
     def __len__(self) -> int:
         return len(self.place_of)
@@ -181,7 +182,7 @@ class Index:
             if len(rest):
                 low = places[rest].astype("i8")
                 mask[rest] = _among(device_id[rest].astype("i8") << 32 | low, self._device_keys)
-                mask[rest] |= _among(group[rest].astype("i8") << 32 | low, self._group_keys)
+                mask[rest] |= self._for_groups(group[rest].astype("i8"), low)
         return np.asarray(mask)
 
     def devices_of(self, place: int, device_id: NDArray[Any], account: NDArray[Any], group: NDArray[Any]) -> NDArray[np.bool_]:
@@ -208,9 +209,22 @@ class Index:
             (place, zone.targets) for place, zone in enumerate(self.zones) if zone is not None and not zone.targets.all_devices
         ]
         self._device_keys = _keys((device_id, place) for place, targets in targeted for device_id in targets.device_ids)
-        self._group_keys = _keys(
-            (within, place) for place, targets in targeted for group_id in targets.group_ids for within in groups.below(group_id)
-        )
+        self._group_keys = _keys((group_id, place) for place, targets in targeted for group_id in targets.group_ids)
+        self._levels = groups.levels
+        self._parent = np.zeros(max(groups.parents, default=0) + 2, "i8")
+        for group_id, parent_id in groups.parents.items():
+            self._parent[group_id] = parent_id or 0
+
+    def _for_groups(self, group: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the zone is for the group, or one that it is within. Level by level: with keys for all that is below a
+        group, an account's groups times its zones would have to fit into memory."""
+        found = np.zeros(len(group), "?")
+        for _ in range(self._levels):
+            found |= _among(group << 32 | places, self._group_keys)
+            group = self._parent[np.minimum(group, len(self._parent) - 1)]
+            if not group.any():
+                break
+        return found
 
 
 def _keys(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:

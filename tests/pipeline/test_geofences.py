@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from math import cos, hypot, radians, sin
@@ -26,7 +28,7 @@ from telematics.hours import Hours
 from telematics.pipeline.stages import Outcome, Stages
 from telematics.pipeline.state import State
 from telematics.store.records import Event, Rows
-from telematics.zones.registry import Zone
+from telematics.zones.registry import Index, Zone
 from telematics.zones.shapes import outline
 from tests.pipeline.visits_reference import Fix, visits
 from tests.pipeline.zones import START, area_of, circle, fleet, index_of, reports, told, zone
@@ -182,6 +184,18 @@ def test_a_zone_is_for_its_account_its_devices_and_its_groups() -> None:
     events = stages.run(reports(batch), state, 1).events
     entered = sorted((event.device_id, int(event.subject)) for event in events if event.type == "geofenceEnter")
     assert entered == [(1, 1), (1, 5), (2, 2), (2, 5), (3, 4)]
+
+
+def test_zones_for_groups_of_very_many_groups_cost_little() -> None:
+    """The most that an account may have; in one number for each pair they took ten seconds and a gigabyte."""
+    chain: dict[int, int | None] = {number: number - 1 or None for number in range(1, 17)}
+    groups = Groups(chain | dict.fromkeys(range(17, 5_017), 1))
+    depot = circle(1, *HOME, 200, targets=Targets(account_id=1, group_ids=frozenset({1})))
+    began = time.process_time()
+    index = Index().updated([replace(depot, id=number) for number in range(1, 2_001)], (), groups)
+    place, group = np.zeros(4, "i8"), np.array([16, 5_016, 0, 9_999], "i4")
+    assert index.attached(place, np.arange(4), np.ones(4, "i4"), group).tolist() == [True, True, False, False]
+    assert time.process_time() - began < 2
 
 
 def test_a_hole_is_outside_and_the_antimeridian_is_no_border() -> None:
