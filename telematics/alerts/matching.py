@@ -196,14 +196,14 @@ def meets(rule: Rule, event: Happening, device: Device, groups: Groups, zone: Zo
 
 
 def _in_zone(rule: Rule, zone_id: int | None, zone: ZoneOf) -> bool:
+    found = zone(zone_id) if zone_id is not None else None
+    if found is not None and found.account_id != rule.account_id:  # a vehicle that changed hands a moment ago
+        return False
     if not rule.zone_ids and not rule.zone_groups:
         return True
-    if zone_id is None:
-        return False
     if zone_id in rule.zone_ids:
         return True
-    found = zone(zone_id) if rule.zone_groups else None
-    return found is not None and found.account_id == rule.account_id and found.zone_group in rule.zone_groups
+    return found is not None and found.zone_group in rule.zone_groups
 
 
 def cooled(rule: Rule, time: datetime, told: Iterable[datetime]) -> bool:

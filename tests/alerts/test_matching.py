@@ -66,7 +66,9 @@ def event(kind: str = "alarm", subject: str = "sos", **more: Any) -> Happening:
         pytest.param(some(), event(attributes={"late": True}), DEVICE, True, id="late: for the feed"),
         pytest.param(some("geofenceExit", zone_ids=frozenset({7})), event("geofenceExit", "7"), DEVICE, True, id="its zone"),
         pytest.param(some("geofenceExit", zone_ids=frozenset({7})), event("geofenceExit", "8"), DEVICE, False, id="another zone"),
-        pytest.param(some("geofenceExit"), event("geofenceExit", "8"), DEVICE, True, id="any zone"),
+        pytest.param(some("geofenceExit"), event("geofenceExit", "7"), DEVICE, True, id="any zone"),
+        pytest.param(some("geofenceExit"), event("geofenceExit", "9"), DEVICE, True, id="any zone, also one that is gone"),
+        pytest.param(some("geofenceExit"), event("geofenceExit", "8"), DEVICE, False, id="another account's zone"),
         pytest.param(
             some("geofenceExit", zone_groups=frozenset({"depots"})),
             event("geofenceExit", "7"),
