@@ -142,6 +142,7 @@ class Server:
         self.revisits = Revisits(self.settings, self.database, self.devices, self.state, self.worker)
         self.revisits.told = self._told_late
         self.worker.watermark = watermark
+        await self.revisits.catch_up()
         await self.proximities.start()
         counts = IngestMetrics()
         self.listeners = Listeners(self.settings, self.intake, counts)

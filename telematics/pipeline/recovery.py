@@ -6,6 +6,7 @@ again. Their events are written once more under the same keys, and so are stored
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
 from telematics.devices import Devices
+from telematics.pipeline.geofences import moment
 from telematics.pipeline.saving import Days
 from telematics.pipeline.stages import Stages
 from telematics.pipeline.state import FIELDS, OFFLINE, ONLINE, State, instant
+from telematics.pipeline.visits import ENTER, EXIT
 from telematics.pipeline.zonekeeper import ZoneKeeper
 from telematics.store import snapshot
 from telematics.store.database import Database
@@ -60,10 +63,26 @@ async def recover(
             days.add(outcome)
             if outcome.events:
                 await writer.commit(Batch(Rows.none(), outcome.events))
+        await _candidates(connection, keeper, state)
     if replayed:
         log.info("positions since the last snapshot were run through the stages again", positions=replayed)
         state["heard"][:] = np.fmax(state["heard"], state["received"])
     return watermark
+
+
+async def _candidates(connection: AsyncConnection[Any], keeper: ZoneKeeper, state: State) -> None:
+    """Of enterings and leavings that the clock confirms, those that it had confirmed before the crash are; for the others it
+    begins anew, since what trackers had to say against them while we were away they have yet to send."""
+    waiting = keeper.candidates()
+    values = {
+        "device_ids": [int(state.device_id[slot]) for slot, _ in waiting],
+        "times": [moment(visit.crossed or 0) for _, visit in waiting],
+        "types": [EXIT if visit.inside else ENTER for _, visit in waiting],
+        "subjects": [str(visit.zone_id) for _, visit in waiting],
+    }
+    found = await (await connection.execute(query("told_already"), values)).fetchall() if waiting else []
+    keeper.settle([waiting[place - 1] for (place,) in found])
+    keeper.listen(int(time.time() * 1000))
 
 
 async def _statuses(connection: AsyncConnection[Any], devices: Devices, state: State) -> None:

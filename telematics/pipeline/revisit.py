@@ -5,7 +5,7 @@ fixes from some way before to some way behind it are walked as if they had come 
 zones until then. Then three things are done in one transaction:
 
 - what is true and was not told is told now, `late`; where it stands for something else that was told at another time, it only
-  `corrects` that, and nobody is alerted again;
+  `corrects` that, and nobody is alerted again; if nobody has heard of that yet, it takes its place in the outbox;
 - what was told and is not true is `superseded`: kept, and left out of lists;
 - the stretch is done, or what is left of it: a long one goes in pieces, and other devices have their turn between.
 
@@ -43,7 +43,7 @@ from telematics.store import revisits
 from telematics.store.database import Database
 from telematics.store.errors import StoreError
 from telematics.store.records import Event, Rows
-from telematics.store.revisits import Stretch, Told
+from telematics.store.revisits import Key, Stretch, Told
 from telematics.store.writer import add_events
 from telematics.zones.registry import Index, Zone
 
@@ -52,6 +52,7 @@ log = structlog.get_logger()
 LOOK_S = 0.5
 QUIET_S = 2.0  # a tracker that sends its memory is not interrupted …
 LONGEST_S = 15.0  # … for longer than this
+START_S = 5.0  # a start is held up no longer
 BEFORE, AFTER = 200, 500  # fixes around a stretch; half of them are walked for what lies beyond to be as it was
 PIECE = 10_000  # fixes of a stretch at a time, some 0.1 s of a thread
 PIECE_TIME = timedelta(days=1)
@@ -74,9 +75,17 @@ class Walked:
 class Changes:
     """What is to be put right."""
 
-    add: list[Event] = field(default_factory=list)
+    missing: list[Event] = field(default_factory=list)
     mark: list[Told] = field(default_factory=list)
     superseded: list[bool] = field(default_factory=list)  # of each to be marked; False: it is true after all
+
+    @property
+    def gone(self) -> list[Told]:
+        return [event for event, superseded in zip(self.mark, self.superseded, strict=True) if superseded]
+
+    @property
+    def restored(self) -> list[Told]:
+        return [event for event, superseded in zip(self.mark, self.superseded, strict=True) if not superseded]
 
 
 class Revisits:
@@ -103,8 +112,17 @@ class Revisits:
             except (StoreError, psycopg.Error) as error:
                 log.info("late visits wait", reason=str(error).partition("\n")[0])
 
-    async def once(self) -> int:
-        """Every stretch that is due, a piece of each. How many there were."""
+    async def catch_up(self) -> None:
+        """At the start, before anybody is heard. What was told late before a crash, and whose visits were not saved, the next
+        live fix would tell once more."""
+        try:
+            await self.once(START_S)
+        except (StoreError, psycopg.Error) as error:
+            log.info("late visits wait", reason=str(error).partition("\n")[0])
+
+    async def once(self, at_once_s: float = 0) -> int:
+        """Every stretch that is due, a piece of each. How many there were. `at_once_s`: as many as there is time for, however
+        short they have been quiet."""
         async with self._database.pool.connection() as connection:
             stretches = await revisits.waiting(connection)
         now = time.monotonic()
@@ -115,6 +133,9 @@ class Revisits:
             if changed_at == stretch.changed_at:
                 if self._saving.saved >= snapshot:
                     await self._finish(stretch)
+            elif at_once_s:
+                if time.monotonic() - now < at_once_s:
+                    await self._revisit(stretch)
             elif stretch.quiet_s >= QUIET_S or now - self._seen[stretch.device_id] >= LONGEST_S:
                 await self._revisit(stretch)
                 count += 1
@@ -143,13 +164,16 @@ class Revisits:
                 stored = await revisits.told(connection, device.id, first, last)
                 changes = _compare(index, walked, stored, first, last)
                 await revisits.mark(connection, device.id, changes.mark, changes.superseded)
-                ids = await add_events(connection, changes.add) if changes.add else []
+                unheard = await revisits.withdraw(connection, device.id, changes.gone)
+                added, again = _to_tell(changes, unheard)
+                await revisits.tell_again(connection, device.id, again)
+                ids = await add_events(connection, added) if added else []
                 if not newest:
                     await revisits.done(connection, stretch, rest)
-        if changes.add and self.told is not None:
-            self.told([event for event, event_id in zip(changes.add, ids, strict=True) if event_id is not None])
+        if (added or again) and self.told is not None:
+            self.told([event for event, event_id in zip(added, ids, strict=True) if event_id is not None])
         if newest:
-            self._take_over(device, stretch, walked, [*stored, *changes.add])
+            self._take_over(device, stretch, walked, [*stored, *added])
         self._seen.pop(device.id, None)
 
     def _take_over(self, device: Device, stretch: Stretch, walked: Walked, told: Sequence[Told | Event]) -> None:
@@ -244,7 +268,7 @@ def _compare(index: Index, walked: Walked, stored: Sequence[Told], first: dateti
     zones = _judged(index, stored)
     true = {(event.time, event.type, event.subject): event for event in walked.events if first < event.time <= last}
     waiting = {(moment(visit.crossed), str(visit.zone_id)) for visit in walked.visits.values() if visit.crossed is not None}
-    changes, gone = Changes(), list[Told]()
+    changes = Changes()
     for past in stored:
         if past.subject not in zones:
             continue
@@ -252,16 +276,29 @@ def _compare(index: Index, walked: Walked, stored: Sequence[Told], first: dateti
         if holds == past.superseded:
             changes.mark.append(past)
             changes.superseded.append(not holds)
-            if not holds:
-                gone.append(past)
     told = {event.key for event in stored}
     judged = zones | (set(map(str, index.place_of)) - {event.subject for event in stored})
-    for key in sorted(true.keys() - told):
-        event = true[key]
-        if event.subject in judged:
-            attributes = {**event.attributes, "late": True, **({"corrects": True} if _replaced(event, gone) else {})}
-            changes.add.append(structs.replace(event, attributes=attributes))
+    changes.missing = [true[key] for key in sorted(true.keys() - told) if true[key].subject in judged]
     return changes
+
+
+def _to_tell(changes: Changes, unheard: set[Key]) -> tuple[list[Event], list[Told]]:
+    """Events to be added, and those told before that somebody has to hear of now. What replaces something that nobody has heard
+    of yet is told in its place, with all that is due to it."""
+    gone, added, again = changes.gone, list[Event](), list[Told]()
+    for event in changes.missing:
+        old = _replaced(event, gone)
+        flags = {"late": True}
+        if old is not None and (old.key not in unheard or old.attributes.get("corrects")):
+            flags["corrects"] = True
+        elif old is not None and not old.attributes.get("late"):
+            flags = {}
+        added.append(structs.replace(event, attributes={**event.attributes, **flags}))
+    for past in changes.restored:
+        old = _replaced(past, gone)
+        if old is None or old.key in unheard:
+            again.append(past)
+    return added, again
 
 
 def _judged(index: Index, stored: Sequence[Told]) -> set[str]:
@@ -301,15 +338,15 @@ def _inside_at(at: datetime, subject: str, walked: Walked) -> bool:
     return visit is not None and visit.inside
 
 
-def _replaced(event: Event, gone: list[Told]) -> bool:
-    """Whether it stands for one that is gone; each for one at most."""
+def _replaced(event: Event | Told, gone: list[Told]) -> Told | None:
+    """What it stands for of those that are gone; each for one at most."""
     near = [
         one for one in gone if (one.type, one.subject) == (event.type, event.subject) and abs(one.time - event.time) <= NEARBY
     ]
     if not near:
-        return False
-    gone.remove(min(near, key=lambda one: abs(one.time - event.time)))
-    return True
+        return None
+    gone.remove(found := min(near, key=lambda one: abs(one.time - event.time)))
+    return found
 
 
 def _speeds(rows: Rows) -> NDArray[np.float64]:

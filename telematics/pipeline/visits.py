@@ -92,7 +92,7 @@ def walk(zone: Rules, visit: Visit, sights: Iterable[Sight], tolerance_kmh: floa
         if sight.inside == visit.inside and visit.crossed is None and sight.passed is None and (quiet or not sight.inside):
             continue
         if visit.crossed is not None and _uncontradicted(zone, visit, sight.time, sight.received):
-            visit = _confirm(zone, visit, sight.time, told)
+            visit = _confirm(zone, visit, told, sight.time)
         was_out = not visit.inside and visit.crossed is None
         if sight.inside != visit.inside:
             visit = _beyond(zone, visit, sight, told)
@@ -110,8 +110,20 @@ def confirm_quiet(zone: Rules, visit: Visit, now: int) -> tuple[Visit, list[Happ
     """By the clock: a candidate that was heard long enough ago and that nothing has contradicted since."""
     told: list[Happening] = []
     if visit.crossed is not None and _uncontradicted(zone, visit, None, now):
-        visit = _confirm(zone, visit, None, told)
+        visit = _confirm(zone, visit, told)
     return visit, told
+
+
+def settled(zone: Rules, visit: Visit) -> Visit:
+    """A candidate that was confirmed and told of already."""
+    return _confirm(zone, visit, [])
+
+
+def unheard(visit: Visit, until: int) -> Visit:
+    """Nobody could be heard until then: for how long nothing contradicts is counted from there."""
+    if visit.clear_received is None or visit.clear_received >= until:
+        return visit
+    return msgspec.structs.replace(visit, clear_received=until)
 
 
 def dwell_quiet(zone: Rules, visit: Visit, at: int) -> tuple[Visit, list[Happening]]:
@@ -151,14 +163,14 @@ def _beyond(zone: Rules, visit: Visit, sight: Sight, told: list[Happening]) -> V
         visit.zone_id, visit.shape, visit.inside, visit.since, visit.dwelt, visit.over,
         crossed, position_id, fixes, clear, clear_received,
     )  # fmt: skip
-    return _confirm(zone, visit, sight.time, told) if fixes >= zone.confirm_fixes else visit
+    return _confirm(zone, visit, told, sight.time) if fixes >= zone.confirm_fixes else visit
 
 
-def _confirm(zone: Rules, visit: Visit, at: int | None, told: list[Happening]) -> Visit:
+def _confirm(zone: Rules, visit: Visit, told: list[Happening], at: int | None = None) -> Visit:
     """`at` is the time of the fix that settles it; None: the clock does."""
     assert visit.crossed is not None
     by_clock = visit.clear + int(zone.confirm_s * 1000) if visit.clear is not None and zone.confirm_s > 0 else at
-    noticed = min(time for time in (at, by_clock) if time is not None)
+    noticed = min((time for time in (at, by_clock) if time is not None), default=visit.crossed)
     if visit.inside:
         visit = _dwell(zone, visit, visit.crossed, visit.position_id, noticed, told)
     assert visit.crossed is not None

@@ -299,5 +299,6 @@ class Worker:
             deaf_s > DEAF_S or self._intake.full
         ):  # the database took nothing: what the trackers said may still be in their sockets
             self._listening_since = now
+            self.zones.listen(int(now.astype("i8")))
         heard = np.fmax(self._state["heard"], self._listening_since)
         return np.flatnonzero((self._state["status"] == ONLINE) & (now - heard > self._offline))

@@ -7,7 +7,7 @@ moved meanwhile is looked up again when the index changes, which is a few millis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from telematics.pipeline.geofences import Geofences, by_slot, contained, moment, to_events
 from telematics.pipeline.state import ONLINE, State
-from telematics.pipeline.visits import Happening, Visit, confirm_quiet, dwell_quiet, first_look
+from telematics.pipeline.visits import Happening, Visit, confirm_quiet, dwell_quiet, first_look, settled, unheard
 from telematics.pipeline.zoned import NEVER, read_visits
 from telematics.store.records import Event
 from telematics.zones.registry import Index, Zone
@@ -33,6 +33,7 @@ class ZoneKeeper:
         self._state = state
         self._started: int | None = None  # ms, the first tick
         self._told_until = 0  # ms: deadlines up to then have been looked at
+        self._listening_since = 0  # ms: before, nobody could be heard
 
     def zones_of(self, slot: int) -> list[int]:
         """The zones a device is settled in, ascending."""
@@ -133,6 +134,35 @@ class ZoneKeeper:
 
     # --- the clock ---
 
+    def candidates(self) -> list[tuple[int, Visit]]:
+        """(slot, visit) that the clock would confirm."""
+        zoned = self._state.zoned
+        slots = np.flatnonzero(zoned.ripe != NEVER).tolist()
+        return [(slot, visit) for slot in slots for visit in zoned.of(slot).values() if visit.clear_received is not None]
+
+    def settle(self, told: Iterable[tuple[int, Visit]]) -> None:
+        """Candidates that were told of before a crash: what came later must not find them undecided."""
+        for slot, known in told:
+
+            def change(zone: Zone, visit: Visit, known: Visit = known) -> Visit:
+                return settled(zone, visit) if visit == known else visit
+
+            self._change(slot, change)
+
+    def listen(self, since: int) -> None:
+        """Nobody could be heard until then (ms), so that silence meant nothing; trackers now send first what they kept."""
+        self._listening_since = since
+        for slot in {slot for slot, _ in self.candidates()}:
+            self._change(slot, lambda _, visit: unheard(visit, since))
+
+    def _change(self, slot: int, change: Callable[[Zone, Visit], Visit]) -> None:
+        visits = [
+            visit if (zone := self._zone(visit.zone_id)) is None else change(zone, visit)
+            for visit in self._state.zoned.of(slot).values()
+        ]
+        self._state.zoned.replace(slot, visits, self._geofences.index)
+        self._state.dirty[slot] = True
+
     def tick(self, now: datetime) -> list[Event]:
         """Once a second: what comes true although nothing is heard."""
         ms = int(now.timestamp() * 1000)
@@ -150,8 +180,10 @@ class ZoneKeeper:
         state, zoned = self._state, self._state.zoned
         slots = np.flatnonzero((zoned.due != NEVER) & ~zoned.pending)
         slots = slots[(state["status"][slots] == ONLINE) & ~np.isnat(state["clock"][slots])]
-        clock = state["clock"][slots].astype("M8[ms]").view("i8")
-        here = clock + np.maximum(now - state["received"][slots].astype("M8[ms]").view("i8"), 0)
+        received = state["received"][slots].astype("M8[ms]").view("i8")
+        if now < self._listening_since + SETTLED_MS:  # who has left meanwhile may be about to say so
+            slots, received = slots[received >= self._listening_since], received[received >= self._listening_since]
+        here = state["clock"][slots].astype("M8[ms]").view("i8") + np.maximum(now - received, 0)
         for slot, at in zip(slots.tolist(), here.tolist(), strict=True):
             if at >= zoned.due[slot]:
                 yield from self._each(slot, lambda zone, visit, at=at: dwell_quiet(zone, visit, at))

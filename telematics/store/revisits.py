@@ -29,6 +29,9 @@ class Stretch:
     quiet_s: float
 
 
+Key = tuple[datetime, str, str]
+
+
 class Told(msgspec.Struct, frozen=True):
     """An event of a zone, as it is stored."""
 
@@ -41,7 +44,7 @@ class Told(msgspec.Struct, frozen=True):
     superseded: bool
 
     @property
-    def key(self) -> tuple[datetime, str, str]:
+    def key(self) -> Key:
         return self.time, self.type, self.subject
 
 
@@ -86,14 +89,30 @@ async def entered(connection: AsyncConnection[Any], device_id: int, at: datetime
 
 async def mark(connection: AsyncConnection[Any], device_id: int, events: Sequence[Told], superseded: Sequence[bool]) -> None:
     if events:
-        values = {
-            "device_id": device_id,
-            "times": [event.time for event in events],
-            "types": [event.type for event in events],
-            "subjects": [event.subject for event in events],
-            "superseded": list(superseded),
-        }
+        values = {**_keys(device_id, events), "superseded": list(superseded)}
         await connection.execute(query("set_superseded"), values)
+
+
+async def withdraw(connection: AsyncConnection[Any], device_id: int, events: Sequence[Told]) -> set[Key]:
+    """Out of the outbox. Returns those that were still in it: nobody has heard of them."""
+    if not events:
+        return set()
+    return {tuple(row) for row in await (await connection.execute(query("withdraw"), _keys(device_id, events))).fetchall()}
+
+
+async def tell_again(connection: AsyncConnection[Any], device_id: int, events: Sequence[Told]) -> None:
+    """Into the outbox once more; what there is an alert of already makes no second one."""
+    if events:
+        await connection.execute(query("tell_again"), _keys(device_id, events))
+
+
+def _keys(device_id: int, events: Sequence[Told]) -> dict[str, Any]:
+    return {
+        "device_id": device_id,
+        "times": [event.time for event in events],
+        "types": [event.type for event in events],
+        "subjects": [event.subject for event in events],
+    }
 
 
 def _columns() -> str:
