@@ -44,6 +44,7 @@ SLOWEST_KMH = 20.0
 SMOOTHED_MS = 60_000.0
 LONGER = 1.5  # of the minutes: further away than that it has left
 MOST_PAIRS = 100_000  # of a proximity that are near or about to be; and as many that parted lately
+MOST_OF_ACCOUNT = 250_000  # of all of an account's
 MOST_OF_ALL = 500_000  # some 40 MB
 CANDIDATES = 400_000  # of a proximity: two are looked at for each pair that is near
 
@@ -258,12 +259,17 @@ class Pairs:
         return close, away
 
     def _crowded(self, rule: Ints, keep: Mask, known: Mask) -> Mask:
-        """Pairs beyond those a proximity, or all of them, may have: new ones, in the order of their numbers."""
+        """Pairs beyond those a proximity, an account's, or all of them may have: new ones, in the order of their numbers."""
         over = np.zeros(len(rule), "?")
         kept = np.bincount(rule[keep], minlength=len(self.plan.id))
         for one in np.flatnonzero(kept > MOST_PAIRS).tolist():
             fresh = np.flatnonzero(keep & ~known & (rule == one))
             over[fresh[max(len(fresh) - int(kept[one] - MOST_PAIRS), 0) :]] = True
+        account = self.plan.account[rule]
+        kept = np.bincount(account[keep & ~over])
+        for one in np.flatnonzero(kept > MOST_OF_ACCOUNT).tolist():
+            fresh = np.flatnonzero(keep & ~over & ~known & (account == one))
+            over[fresh[max(len(fresh) - int(kept[one] - MOST_OF_ACCOUNT), 0) :]] = True
         left = int((keep & ~over).sum()) - MOST_OF_ALL
         if left > 0:
             fresh = np.flatnonzero(keep & ~over & ~known)

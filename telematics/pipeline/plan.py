@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SLOT_BITS = 21
 PLACE = 2**SLOT_BITS - 1  # in place of a slot
 MOST_MEMBERS = 1_000_000  # of all proximities together, some 40 MB: ten of a group of 100,000, or a thousand of a thousand
+MOST_OF_ACCOUNT = 500_000  # of an account's: the others' have room, too
 FEW = 256  # pairs of a proximity that are looked at one by one; more are searched for
 WINDING = 1.3  # roads are that much longer than the straight line
 FASTEST_KMH = 160.0  # from further away than that takes nobody comes within the minutes
@@ -69,6 +70,7 @@ class Plan:
             return np.array([getattr(proximity, name) for proximity in self.proximities], "f8")  # None becomes NaN
 
         self.id = np.array([proximity.id for proximity in self.proximities], "i8")
+        self.account = np.array([proximity.account_id for proximity in self.proximities], "i8")
         self.enter_m, self.exit_m, self.minutes = values("enter_m"), values("exit_m"), values("minutes")
         self.min_ms, self.age_ms = values("min_s") * 1000, values("partner_age_s") * 1000
         self.cooldown_ms = values("cooldown_s") * 1000
@@ -194,9 +196,7 @@ def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], group
         sides = (proximity.group_id, proximity.to_group_id)
         return 1 + sum(len(grouped.get(group, nobody)) for group in sides if group is not None)
 
-    size = np.array([most(one) for one in chosen], "i8")
-    order = np.argsort(size, kind="stable")  # the greedy go without, not whoever came after them
-    left_out = set(order[np.cumsum(size[order]) > MOST_MEMBERS].tolist())
+    left_out = _left_out(np.array([most(one) for one in chosen], "i8"), np.array([one.account_id for one in chosen], "i8"))
     who, whom = [nobody], [nobody]
     for place, one in enumerate(chosen):
         if place not in left_out:
@@ -204,3 +204,16 @@ def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], group
             whom.append(side(place, one, one.to_device_id, one.to_group_id))
     crowded = tuple(chosen[place].id for place in sorted(left_out))
     return Plan(chosen, device_id, np.concatenate(who), np.concatenate(whom), crowded)
+
+
+def _left_out(size: Ints, account: Ints) -> set[int]:
+    """The greedy go without, not whoever came after them: first those of each account, then of all."""
+    order = np.lexsort((size, account))
+    until = np.cumsum(size[order])
+    begins = np.flatnonzero(np.diff(account[order], prepend=-1))
+    before = np.repeat(until[begins] - size[order[begins]], np.diff(np.append(begins, len(order))))
+    greedy = np.zeros(len(size), "?")
+    greedy[order] = until - before > MOST_OF_ACCOUNT
+    order = np.argsort(size, kind="stable")
+    greedy[order] |= np.cumsum(np.where(greedy, 0, size)[order]) > MOST_MEMBERS
+    return set(np.flatnonzero(greedy).tolist())

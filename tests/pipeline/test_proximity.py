@@ -258,6 +258,25 @@ def test_a_proximity_too_many_is_left_out_and_said(monkeypatch: pytest.MonkeyPat
     assert [flip[:3] for flip in told(watch.pairs.plan, look)] == [(2, 1, 2), (2, 1, 3), (3, 1, 2)]
 
 
+def test_nobody_takes_up_the_room_of_other_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many small proximities of one account come before a larger one of another's, and so do their pairs."""
+    devices = Devices()
+    devices.put(Device(number, 1 + (number > 4), str(number), f"vehicle {number}", group_id=TRUCKS) for number in range(1, 9))
+    theirs = rule(9, account_id=2, group_id=TRUCKS, to_group_id=TRUCKS)  # 17 members, as large as any
+    monkeypatch.setattr(plan_module, "MOST_MEMBERS", 60)
+    monkeypatch.setattr(plan_module, "MOST_OF_ACCOUNT", 36)
+    crowd = [rule(number, group_id=TRUCKS, to_group_id=TRUCKS) for number in range(1, 9)]
+    assert make_plan([*crowd, theirs], list(devices), GROUPS).left_out == (3, 4, 5, 6, 7, 8)
+
+    monkeypatch.setattr(pairs_module, "MOST_OF_ACCOUNT", 6)
+    monkeypatch.setattr(pairs_module, "MOST_OF_ALL", 12)
+    watch = Watch([*crowd, theirs], list(devices))
+    watch.look({number: at(number * 1000, 0) for number in range(1, 9)}, 0)
+    look = watch.pairs.look(places_of({number: at(number, 10) for number in range(1, 9)}, 8), 10_000)
+    assert [sum(flip[0] == number for flip in told(watch.pairs.plan, look)) for number in (1, 2, 9)] == [6, 0, 6]
+    assert sorted(look.crowded) == [2, 3, 4, 5, 6, 7, 8]
+
+
 sets = st.sampled_from([25.0, 150.0, 2_000.0, 40_000.0, 900_000.0, 9e6])
 spots = st.one_of(
     st.tuples(st.floats(43.0, 43.02), st.floats(76.9, 76.92)),
