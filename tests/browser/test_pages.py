@@ -203,14 +203,18 @@ async def test_a_token_is_shown_once_and_works(visits: Visits, world: World) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/trackers", "/account", "/nowhere"])
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), ({"width": 320, "height": 640}, "dark")])
-async def test_nothing_sticks_out_on_a_phone(visits: Visits, path: str, size: dict[str, int], scheme: Dress) -> None:
-    async with visits.signed_in("admin", size=size, scheme=scheme, language="ru-RU", quiet=path != "/nowhere") as page:
+@pytest.mark.parametrize(
+    ("size", "scheme", "language"), [(PHONE, "light", "ru-RU"), ({"width": 320, "height": 640}, "dark", "kk-KZ")]
+)
+async def test_nothing_sticks_out_on_a_phone(
+    visits: Visits, path: str, size: dict[str, int], scheme: Dress, language: str
+) -> None:
+    async with visits.signed_in("admin", size=size, scheme=scheme, language=language, quiet=path != "/nowhere") as page:
         await page.goto(path)
         await page.wait_for_load_state("networkidle" if path != "/" else "load")
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= size["width"]
-        assert await page.evaluate("document.documentElement.lang") == "ru"
+        assert await page.evaluate("document.documentElement.lang") == language[:2]
 
 
 async def test_the_choice_of_language_and_dress_stays(visits: Visits) -> None:
@@ -221,6 +225,9 @@ async def test_the_choice_of_language_and_dress_stays(visits: Visits) -> None:
         async with page.expect_navigation():
             await page.click("[data-language=ru]")
         await expect(page.locator(".tabs")).to_contain_text("История")
+        async with page.expect_navigation():
+            await page.click("[data-language=kk]")
+        await expect(page.locator(".tabs")).to_contain_text("Тарих")
         assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
