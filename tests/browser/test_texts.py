@@ -19,12 +19,13 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "t": None, "tn": (1,
 PLACES = re.compile(r"\{\w+\}|%\(\w+\)s")
 
 
-def used() -> Iterator[tuple[str, ...]]:
+def used() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each file and text."""
     with (ROOT / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = extract_from_dir(ROOT, method_map=methods, options_map=options, keywords=KEYWORDS)
-    for _file, _line, message, _comments, _context in found:
-        yield (message,) if isinstance(message, str) else tuple(message)
+    for file_name, _line, message, _comments, _context in found:
+        yield file_name, (message,) if isinstance(message, str) else tuple(message)
 
 
 def catalogue(language: str) -> Catalog:
@@ -35,7 +36,7 @@ def catalogue(language: str) -> Catalog:
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 def test_every_text_is_translated(language: str) -> None:
     known = catalogue(language)
-    texts = set(used())
+    texts = {text for _file, text in used()}
     assert len(texts) > 200
     untranslated = []
     for text in texts:
@@ -51,3 +52,15 @@ def test_every_text_is_translated(language: str) -> None:
     assert untranslated == []
     ids = {message.id if isinstance(message.id, str) else message.id[0] for message in known if message.id}
     assert ids - {text[0] for text in texts} == set()
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_scripts_are_given_their_texts(language: str) -> None:
+    """The catalogue's places say what hatch_build.py hands to them: a text that only templates had is not there for a script."""
+    known = catalogue(language)
+    missing = []
+    for file, text in used():
+        message = known.get(text[0])
+        if file.endswith(".ts") and message and not any(place.endswith(".ts") for place, _line in message.locations):
+            missing.append(text[0])
+    assert missing == []
