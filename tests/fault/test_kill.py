@@ -13,7 +13,9 @@ import pytest
 
 from telematics.config import Settings
 from telematics.store.embedded import Embedded
-from tests.fault.harness import Fleet, ServerProcess, add_devices, check, free_ports, make_drives
+from tests.alerts.test_kill import receivers
+from tests.fault.harness import Drive, Fleet, ServerProcess, add_devices, check, free_ports, make_drives
+from tests.fault.visits import SETTINGS, add_zones, check_alerts, check_visits, settled
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
@@ -28,8 +30,21 @@ async def drive_through(
     settings = Settings(data_dir=tmp_path / "data", database_url=database_url)
     drives = make_drives(DEVICES, FIXES, seed=random.randrange(2**32))
     await add_devices(settings, drives)
-    server = ServerProcess(settings.data_dir, dict(free_ports()), database_url)
-    await asyncio.to_thread(server.start)
+    server = ServerProcess(settings.data_dir, dict(free_ports()), database_url, **SETTINGS)
+    async with receivers() as outside:
+        outside.answering = True
+        zones = await add_zones(settings, f"http://127.0.0.1:{outside.http_port}/hook")
+        await asyncio.to_thread(server.start)
+        fleet = await under_load(settings, server, drives, trouble)
+    await check(settings, drives)
+    await check_visits(settings, drives, zones)
+    await check_alerts(settings, called=set(outside.calls))
+    return fleet
+
+
+async def under_load(
+    settings: Settings, server: ServerProcess, drives: list[Drive], trouble: Callable[[ServerProcess], Awaitable[None]]
+) -> Fleet:
     try:
         fleet = Fleet(drives, server.ports)
         reporting = asyncio.create_task(fleet.report(every_s=0.05))
@@ -38,9 +53,9 @@ async def drive_through(
         fleet.enough.set()
         async with asyncio.timeout(240):
             await reporting
+            await settled(settings)
     finally:
         await asyncio.to_thread(server.stop)
-    await check(settings, drives)
     return fleet
 
 
