@@ -170,7 +170,7 @@ class _Mail:
 
 def ascii_address(address: str) -> str:
     """With the domain as the DNS writes it. Raises ValueError for what isn't an e-mail address."""
-    if len(address) > 254 or not ADDRESS.fullmatch(address):
+    if len(address) > 254 or not ADDRESS.fullmatch(address) or "=?" in address:  # an encoded word, see `_plain`
         raise ValueError(f"{said(address)!r} is not an e-mail address")
     local, _, domain = address.rpartition("@")
     try:
@@ -180,14 +180,14 @@ def ascii_address(address: str) -> str:
 
 
 def build(settings: MailSettings, recipient: str, message: Message) -> EmailMessage:
-    """Text first, HTML with its picture beside it. A header can't be broken out of: the policy refuses line ends in values, and
-    ours hold none."""
+    """Text first, HTML with its picture beside it. A header can't be broken out of: its value is one line, and the library finds
+    no line ends to decode in it (`_plain`)."""
     mail = EmailMessage(policy=WIDE_WIRE if not recipient.isascii() else WIRE)
     sender = ascii_address(settings.sender)
-    mail["From"] = Address(display_name=said(settings.sender_name), addr_spec=sender)
+    mail["From"] = Address(display_name=_plain(settings.sender_name), addr_spec=sender)
     local, _, domain = recipient.rpartition("@")
     mail["To"] = Address(username=local, domain=domain)  # addr_spec takes no letters beyond ASCII
-    mail["Subject"] = said(message.subject) or "Telematics"
+    mail["Subject"] = _plain(message.subject) or "Telematics"
     mail["Date"] = format_datetime(localtime())
     mail["Message-ID"] = message_id(sender, recipient, message)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices don't answer it
@@ -200,6 +200,12 @@ def build(settings: MailSettings, recipient: str, message: Message) -> EmailMess
             assert isinstance(html, EmailMessage)
             html.add_related(message.picture, "image", "png", cid=f"<{PICTURE}>", filename=f"{PICTURE}.png", disposition="inline")
     return mail
+
+
+def _plain(words: str) -> str:
+    """On one line, and nothing in it looks like an encoded word (RFC 2047): the email library decodes those also in what is
+    written, so that "=?utf-8?q?=0d=0aBcc:…?=" in a vehicle's name would be two lines of the head."""
+    return said(words.replace("=?", "= ?"))
 
 
 def message_id(sender: str, recipient: str, message: Message) -> str:
