@@ -2,6 +2,7 @@
 
 towns       vehicles drive through Kazakhstan's towns at up to 60 km/h, a fix every 10 s; each town has zones in proportion, from
             yards to districts, of 50 accounts; a fifth of the zones is for groups. The stage's time per position
+one_account all of them are one account's: each vehicle is in some three zones, and near some ten
 in_and_out  every vehicle drives in and out of its account's yard, crossing its border every 50 fixes
 ingest      GT06 at full load on 2,000 connections: without zones, with 10,000 of 100 accounts, without again
 edit        a zone's outline changes while the server is under load: until its vehicle is out, and the loop's longest pause
@@ -57,7 +58,7 @@ VALUES (%s, %s, 'circle', '{"type": "Point", "coordinates": [0, 0]}', 1, %s, %s,
 
 def measure_stage() -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    for name, made in (("towns", _towns), ("in_and_out", _in_and_out)):
+    for name, made in (("towns", _towns), ("one_account", _one_account), ("in_and_out", _in_and_out)):
         for label, value in _stage(made).items():
             figures[f"{name}_{label}"] = value
     return figures
@@ -142,13 +143,14 @@ def _rows(slot: Any, longitude: Any, latitude: Any, moment: Any, first_id: int) 
     return Rows(columns, np.arange(first_id, first_id + count), slot + 1, received, nothing, np.zeros(count), nothing)
 
 
-def _towns(state: State) -> tuple[list[Zone], Iterator[Places]]:
+def _towns(state: State, accounts: int = ACCOUNTS, districts: int = 0) -> tuple[list[Zone], Iterator[Places]]:
     dice = np.random.default_rng(7)
     x, y, _ = _scattered(dice, DEVICES)
     zone_x, zone_y, _ = _scattered(dice, ZONES)
-    radius = np.exp(dice.uniform(np.log(50), np.log(1500), ZONES))
+    radius = np.exp(dice.uniform(np.log(50), np.log(300 if districts else 1500), ZONES))
+    radius[:districts] = np.exp(dice.uniform(np.log(2000), np.log(20_000), districts))
     zones = [
-        _zone(number, _shape(dice, zone_x[number], zone_y[number], radius[number]), for_group=number % 5 == 0)
+        _zone(number, _shape(dice, zone_x[number], zone_y[number], radius[number]), for_group=number % 5 == 0, accounts=accounts)
         for number in range(ZONES)
     ]
     heading = dice.uniform(0, 2 * np.pi, DEVICES)
@@ -165,6 +167,11 @@ def _towns(state: State) -> tuple[list[Zone], Iterator[Places]]:
             latitude = latitude + np.sin(way) * metres / DEGREE_M
 
     return zones, drive()
+
+
+def _one_account(state: State) -> tuple[list[Zone], Iterator[Places]]:
+    state.account_id[:DEVICES] = 1
+    return _towns(state, accounts=1, districts=ZONES // 100)
 
 
 def _in_and_out(state: State) -> tuple[list[Zone], Iterator[Places]]:
@@ -203,10 +210,10 @@ def _shape(dice: np.random.Generator, longitude: float, latitude: float, radius_
     return shapely.polygons(ring)
 
 
-def _zone(number: int, outline: Any, *, for_group: bool = False) -> Zone:
+def _zone(number: int, outline: Any, *, for_group: bool = False, accounts: int = ACCOUNTS) -> Zone:
     shapely.prepare(outline)
-    account = number % ACCOUNTS + 1
-    groups = frozenset({(account - 1) % GROUPS + 1}) if for_group else frozenset[int]()
+    account = number % accounts + 1
+    groups = frozenset({number % GROUPS + 1 if accounts == 1 else (account - 1) % GROUPS + 1}) if for_group else frozenset[int]()
     zone = Zone(
         id=number + 1, account_id=account, name=f"zone {number}", zone_group="", enabled=True,
         targets=Targets(account, all_devices=not for_group, group_ids=groups), outline=outline, shape=number, depth_m=50.0,

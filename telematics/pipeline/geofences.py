@@ -31,6 +31,8 @@ from telematics.zones.registry import Index, Zone
 Numbers = NDArray[np.float64]
 Whole = NDArray[np.int64]
 NAT = np.iinfo(np.int64).min
+AT_ONCE = 100  # fixes of a device: each is held against all zones that any of them touches
+LEAST_DEGREE_M = 100_000.0  # of latitude; it is a tenth more, so that what is called clear of a border by this one is
 
 
 @dataclass(slots=True)
@@ -91,12 +93,23 @@ class Geofences:
         exact = ~(rows.columns.accuracy_m[places] > self._max_accuracy_m)  # not sent: NaN
         if not exact.all():
             places, speed = places[exact], speed[exact]
-        fixes = _fixes(rows, slot[places], places, speed, state)
         if not len(self.index):
+            _fixes(rows, slot[places], places, speed, state)
             return []
+        portion = _place_in_run(slot[places]) // AT_ONCE
+        if not portion.any():
+            return self._raised(rows, slot, places, speed, state)
+        events: list[Event] = []
+        for number in range(int(portion.max()) + 1):  # what a tracker kept for days goes in portions
+            some = np.flatnonzero(portion == number)
+            events += self._raised(rows, slot, places[some], speed[some], state)
+        return events
+
+    def _raised(self, rows: Rows, slot: Slots, places: NDArray[np.intp], speed: Numbers, state: State) -> list[Event]:
+        fixes = _fixes(rows, slot[places], places, speed, state)
         zoned, own = state.zoned, fixes.slot
         moved = (fixes.longitude != fixes.from_longitude) | (fixes.latitude != fixes.from_latitude)
-        ours = self.index.accounts[np.minimum(state.account_id[own], len(self.index.accounts) - 1)]
+        ours = self.index.accounts[np.minimum(state.account_id[own], len(self.index.accounts) - 1)] > 0
         look = zoned.pending[own] | (fixes.time >= zoned.due[own]) | (fixes.speed_kmh > zoned.limit_kmh[own])
         asked = np.flatnonzero(moved & ours)
         near = self._near(fixes, asked, state)
@@ -122,17 +135,22 @@ class Geofences:
         return contained(index, known, state["zoned_longitude"][known], state["zoned_latitude"][known], device)
 
     def _near(self, fixes: Fixes, which: Whole, state: State) -> Near:
-        lines = fixes.lines(which)
-        found, place = self.index.tree.query(lines)
+        found, place = self.index.touched(
+            state.account_id[fixes.slot[which]],
+            fixes.from_longitude[which],
+            fixes.from_latitude[which],
+            fixes.longitude[which],
+            fixes.latitude[which],
+        )
         fix = which[found]
         own = fixes.slot[fix]
         theirs = self.index.attached(place, state.device_id[own], state.account_id[own], state.group_id[own])
-        found, place, fix = found[theirs], place[theirs], fix[theirs]
+        place, fix = place[theirs], fix[theirs]
         inside = self.index.holds(place, fixes.longitude[fix], fixes.latitude[fix])
         through = np.zeros(len(fix), "?")
         out = ~inside & self.index.passes[place] & (fixes.time[fix] - fixes.from_time[fix] <= self._pass_gap_ms)
         rest = np.flatnonzero(out & (fixes.from_time[fix] != NAT))
-        through[rest] = shapely.intersects(self.index.outline[place[rest]], lines[found[rest]])
+        through[rest] = shapely.intersects(self.index.outline[place[rest]], fixes.lines(fix[rest]))
         return Near(fix, place, inside, through)
 
 
@@ -142,7 +160,7 @@ def contained(
     """(slot, zone's id) where a zone is for a device (its id, account and group) and holds its place."""
     if not len(index) or not len(slots):
         return []
-    found, place = index.tree.query(shapely.points(longitude, latitude))
+    found, place = index.touched(device[1], longitude, latitude, longitude, latitude)
     theirs = index.attached(place, *(values[found] for values in device))
     found, place = found[theirs], place[theirs]
     inside = index.holds(place, longitude[found], latitude[found])
@@ -172,6 +190,11 @@ def _fixes(rows: Rows, own: Slots, places: NDArray[np.intp], speed: Numbers, sta
         accuracy_m=columns.accuracy_m[places].astype("f8"),
         speed_kmh=speed,
     )
+
+
+def _place_in_run(slot: Slots) -> Whole:
+    rows = np.arange(len(slot))
+    return np.asarray(rows - np.maximum.accumulate(np.where(first_of_run(slot), rows, 0)))
 
 
 def _from_first(look: Mask, slot: Slots) -> Mask:
@@ -290,13 +313,17 @@ class _Walk:
         return np.asarray(since + np.rint((time - since) * gone).astype("i8"))
 
     def _is_clear(self, cells: Whole) -> Mask:
-        fix = self._fix[cells]
-        metres = distance_to_border_m(self._edges(cells), self._fixes.longitude[fix], self._fixes.latitude[fix])
-        pairs = self._pair[cells]
+        fix, pairs = self._fix[cells], self._pair[cells]
         border = np.array([zone.border_m for zone in self._zones])[pairs]
         half = np.array([zone.depth_m for zone in self._zones])[pairs] / 2
         band = np.fmax(border, self._fixes.accuracy_m[fix])
-        return np.asarray(metres >= np.where(self._inside[cells], np.minimum(band, half), band))
+        band = np.where(self._inside[cells], np.minimum(band, half), band)
+        longitude, latitude = self._fixes.longitude[fix], self._fixes.latitude[fix]
+        clear = self._index.least_deg(self._pair_place[pairs], longitude, latitude) * LEAST_DEGREE_M >= band
+        near = np.flatnonzero(~clear)  # the others needn't be held against every edge
+        if len(near):
+            clear[near] = distance_to_border_m(self._edges(cells[near]), longitude[near], latitude[near]) >= band[near]
+        return np.asarray(clear)
 
     def _cuts_core(self, cell: int) -> bool:
         line = self._fixes.lines(self._fix[cell : cell + 1])[0]

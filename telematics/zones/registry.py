@@ -1,5 +1,8 @@
 """All zones of the server in memory, with one tree over them, kept as they are in the database.
 
+In the tree each account has a lane of its own: its boxes are moved east by so many degrees. So a query meets nobody else's zones,
+and an account that covers a city with zones makes nothing slower but its own vehicles.
+
 Zones have places in arrays, so that a batch asks of thousands of positions at once: which zones could a segment touch (the tree),
 and which of those is the device one for (`Index.attached`). An `Index` never changes. An edit makes a new one beside it, in a
 thread, and `Zones.follow` puts it in the old one's place between two batches.
@@ -32,6 +35,12 @@ from telematics.zones import shapes
 log = structlog.get_logger(__name__)
 
 Places = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+LANE_DEG = 2_000.0  # ways over the antimeridian end at 540° at most
+PADDING_DEG = 1e-6  # what is lost to rounding in the lane of a ten-thousandth account is less
+MOST_PAIRS = 5_000_000  # of a fix and a zone in one query, at most: 80 MB
+MOST_AT_A_PLACE = 1_000  # zones of an account; further ones are left out: who is in more has no use for them
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +120,8 @@ class Index:
         self.passes = np.zeros(capacity, "?")
         self.outer = np.zeros((capacity, 4))  # west, south, east, north of the outline …
         self.inner = np.zeros((capacity, 4))  # … and an ellipse within it; nearly all fixes are told by these two
-        self.accounts = np.zeros(0, "?")  # by account: whether it has zones
+        self.accounts = np.zeros(1, "i8")  # by account: how many zones it has
+        self._lane: NDArray[np.floating[Any]] = np.zeros(1)  # by account
         self.tree = shapely.STRtree([])
         self._device_keys = np.zeros(0, "i8")  # device or group in the upper half, the zone's place in the lower; sorted
         self._group_keys = np.zeros(0, "i8")
@@ -142,9 +152,10 @@ class Index:
         places = iter(free)
         for zone in zones:
             new._put(new.place_of[zone.id] if zone.id in new.place_of else next(places), zone)
-        new.accounts = np.zeros(int(new.account.max(initial=0)) + 2, "?")
-        new.accounts[[zone.account_id for zone in new.zones if zone is not None]] = True
-        new.tree = shapely.STRtree(new.outline)
+        used = np.array([place for place, zone in enumerate(new.zones) if zone is not None], "i8")
+        new.accounts = np.append(np.bincount(new.account[used]), 0)  # the last is for all that follow
+        new._lane = np.cumsum(new.accounts > 0) * (new.accounts > 0) * LANE_DEG  # without zones: a lane where nothing is
+        new.tree = new._tree(used)
         new._attach(groups)
         return new
 
@@ -153,11 +164,40 @@ class Index:
         part = Index()
         part.__dict__.update(self.__dict__)
         part.place_of = {zone_id: self.place_of[zone_id] for zone_id in ids if zone_id in self.place_of}
-        part.outline = np.full(len(self.zones), None, object)
-        places = list(part.place_of.values())
-        part.outline[places] = self.outline[places]
-        part.tree = shapely.STRtree(part.outline)
+        part.tree = self._tree(np.array(list(part.place_of.values()), "i8"))
         return part
+
+    def _tree(self, places: Places) -> shapely.STRtree:
+        boxes = np.full(len(self.zones), None, object)
+        lane = self._lane[self.account[places]]
+        west, south, east, north = self.outer[places].T
+        boxes[places] = shapely.box(west + lane, south, east + lane, north)
+        return shapely.STRtree(boxes)
+
+    def touched(
+        self,
+        account: NDArray[Any],
+        from_longitude: Numbers,
+        from_latitude: Numbers,
+        longitude: Numbers,
+        latitude: Numbers,
+    ) -> tuple[Places, Places]:
+        """Of ways: pairs of a way's place in the arrays and the place of a zone of its account whose box it may touch."""
+        account = np.minimum(account, len(self.accounts) - 1)
+        lane, most = self._lane[account], np.cumsum(self.accounts[account].astype("i8"))
+        west, east = np.fmin(from_longitude, longitude) - PADDING_DEG, np.fmax(from_longitude, longitude) + PADDING_DEG
+        south, north = np.fmin(from_latitude, latitude) - PADDING_DEG, np.fmax(from_latitude, latitude) + PADDING_DEG
+        boxes = shapely.box(west + lane, south, east + lane, north)
+        ways, zones, start = [np.zeros(0, "i8")], [np.zeros(0, "i8")], 0
+        while start < len(boxes):
+            before = most[start - 1] if start else 0
+            end = max(start + 1, int(np.searchsorted(most, before + MOST_PAIRS, "right")))
+            way, zone = self.tree.query(boxes[start:end])
+            way, zone = _not_too_many(way, zone)
+            ways.append(way + start)
+            zones.append(zone)
+            start = end
+        return np.concatenate(ways), np.concatenate(zones)
 
     def holds(self, places: Places, longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Of pairs of a zone's place and a fix: whether it is in the zone, or on its border."""
@@ -168,6 +208,17 @@ class Index:
         rest = np.flatnonzero(within & ~inside)
         inside[rest] = shapely.intersects_xy(self.outline[places[rest]], longitude[rest], latitude[rest])
         return np.asarray(inside)
+
+    def least_deg(self, places: Places, longitude: Numbers, latitude: Numbers) -> Numbers:
+        """Of the same pairs: degrees of latitude to the border, at the least. 0 where it isn't easily seen."""
+        outer, inner = self.outer[places], self.inner[places]
+        narrower = np.cos(np.radians(np.minimum(np.abs(latitude) + 1, 90)))  # as nearer to the pole
+        east = np.maximum(np.maximum(outer[:, 0] - longitude, longitude - outer[:, 2]), 0) * narrower
+        north = np.maximum(np.maximum(outer[:, 1] - latitude, latitude - outer[:, 3]), 0)
+        away = np.hypot(east, north)
+        middle = np.hypot((longitude - inner[:, 0]) * inner[:, 2], latitude - inner[:, 1])
+        within = (np.sqrt(inner[:, 3]) - middle) * np.minimum(narrower / inner[:, 2], 1)
+        return np.asarray(np.maximum(np.minimum(away, 1), within.clip(0)))
 
     def regrouped(self, groups: Groups) -> Index:
         """The same after groups changed."""
@@ -225,6 +276,15 @@ class Index:
             if not group.any():
                 break
         return found
+
+
+def _not_too_many(way: Places, zone: Places) -> tuple[Places, Places]:
+    if len(way) <= MOST_AT_A_PLACE or np.bincount(way).max() <= MOST_AT_A_PLACE:
+        return way, zone
+    order = np.lexsort((zone, way))  # always the same ones
+    way, zone = way[order], zone[order]
+    kept = np.arange(len(way)) - np.searchsorted(way, way) < MOST_AT_A_PLACE
+    return way[kept], zone[kept]
 
 
 def _keys(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
