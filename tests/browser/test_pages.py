@@ -225,6 +225,7 @@ async def test_the_choice_of_language_and_dress_stays(visits: Visits) -> None:
         async with page.expect_navigation():
             await page.click("[data-language=ru]")
         await expect(page.locator(".tabs")).to_contain_text("История")
+        await page.click(".account-button")
         async with page.expect_navigation():
             await page.click("[data-language=kk]")
         await expect(page.locator(".tabs")).to_contain_text("Тарих")
