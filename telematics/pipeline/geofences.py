@@ -220,25 +220,36 @@ class _Walk:
 
     def events(self) -> list[Event]:
         self._make_pairs()
+        if not len(self._pair_slot):
+            return []
         self._make_cells()
+        self._drop_idle()
         self._measure()
         return self._tell()
 
     def _make_pairs(self) -> None:
         """Pairs of a device and a zone that are worth a walk, by device: those it has a visit of, and those it touches."""
         index, near, visits = self._index, self._near, self._state.zoned.visits
-        known = [slot << 32 | index.place_of[zone_id] for slot in self._slots.tolist() for zone_id in visits.get(slot, ())]
+        known, theirs = list[int](), list[Visit]()
+        for slot in self._slots.tolist():
+            if slot in visits:
+                for zone_id, visit in visits[slot].items():
+                    known.append(slot << 32 | index.place_of[zone_id])
+                    theirs.append(visit)
         touched = np.flatnonzero(near.inside | near.through)
         keys = self._fixes.slot[near.fix[touched]].astype("i8") << 32 | near.place[touched]
-        self._pairs = np.unique(np.concatenate([np.array(known, "i8"), keys]))
+        known_keys = np.array(known, "i8")
+        self._pairs = np.unique(np.concatenate([known_keys, keys]))
         self._touched, self._touched_keys = touched, keys
         self._pair_slot = (self._pairs >> 32).astype("i4")
         self._pair_place = self._pairs & 0xFFFF_FFFF
-        zones = [index.zones[place] for place in self._pair_place.tolist()]
-        self._zones: list[Zone] = [zone for zone in zones if zone is not None]
-        assert len(self._zones) == len(zones)
-        pairs = zip(self._pair_slot.tolist(), self._zones, strict=True)
-        self._visits = [of[zone.id] if (of := visits.get(slot)) and zone.id in of else None for slot, zone in pairs]
+        self._visits: list[Visit | None] = [None] * len(self._pairs)
+        self._settled, self._candidate = np.zeros(len(self._pairs), "?"), np.zeros(len(self._pairs), "?")
+        at = np.searchsorted(self._pairs, known_keys)
+        for place, visit in zip(at.tolist(), theirs, strict=True):
+            self._visits[place] = visit
+        self._settled[at] = [visit.inside for visit in theirs]
+        self._candidate[at] = [visit.crossed is not None for visit in theirs]
 
     def _make_cells(self) -> None:
         near, fixes = self._near, self._fixes
@@ -257,14 +268,29 @@ class _Walk:
         self._inside[cell] = near.inside[touched]
         self._through[cell] = near.through[touched]
         new = fixes.from_time[self._fix[self._start]] == NAT  # a device's first fix
-        self._new = new.tolist()
-        self._settled = np.array([visit is not None and visit.inside for visit in self._visits], "?")
-        seen = np.array([visit is not None and visit.inside != (visit.crossed is not None) for visit in self._visits], "?")
+        self._new = new
+        self._seen = self._settled != self._candidate
         first = self._inside[self._start]
-        self._settled[new], seen[new] = first[new], first[new]
-        self._before = np.empty(total, "?")
+        self._settled[new], self._seen[new] = first[new], first[new]
+
+    def _drop_idle(self) -> None:
+        """Of nearly all pairs nothing is to be told or remembered."""
+        index = self._index
+        busy = np.add.reduceat((self._inside != self._settled[self._pair]) | self._through, self._start) > 0
+        busy |= self._new | self._candidate | (self._settled & index.timed[self._pair_place])
+        kept, cells = np.flatnonzero(busy), np.flatnonzero(busy[self._pair])
+        self._pair_slot, self._pair_place, self._length = self._pair_slot[kept], self._pair_place[kept], self._length[kept]
+        self._settled, self._candidate, self._new = self._settled[kept], self._candidate[kept], self._new[kept]
+        self._visits = [self._visits[pair] for pair in kept.tolist()]
+        zones = [index.zones[place] for place in self._pair_place.tolist()]
+        self._zones: list[Zone] = [zone for zone in zones if zone is not None]
+        assert len(self._zones) == len(zones)
+        self._start = np.cumsum(self._length) - self._length
+        self._pair = np.repeat(np.arange(len(kept)), self._length)
+        self._fix, self._inside, self._through = self._fix[cells], self._inside[cells], self._through[cells]
+        self._before = np.empty(len(cells), "?")
         self._before[1:] = self._inside[:-1]
-        self._before[self._start] = seen
+        self._before[self._start] = self._seen[kept]
 
     def _measure(self) -> None:
         """What the walk will ask for: crossings where the side changes, distances where it is not the settled one."""
@@ -275,8 +301,7 @@ class _Walk:
         if len(changed):
             _, last = self._crossings(changed)
             self._crossed[changed] = self._moments(changed, last)
-        candidate = np.array([visit is not None and visit.crossed is not None for visit in self._visits], "?")
-        other = (self._inside != self._settled[pair]) | candidate[pair]  # which time may confirm before the first fix
+        other = (self._inside != self._settled[pair]) | self._candidate[pair]  # which time may confirm before the first fix
         rows = np.arange(total)
         since = np.maximum.accumulate(np.where(other, rows, -1)) >= self._start[pair]
         self._clear = np.zeros(total, "?")
@@ -314,12 +339,11 @@ class _Walk:
 
     def _is_clear(self, cells: Whole) -> Mask:
         fix, pairs = self._fix[cells], self._pair[cells]
-        border = np.array([zone.border_m for zone in self._zones])[pairs]
-        half = np.array([zone.depth_m for zone in self._zones])[pairs] / 2
-        band = np.fmax(border, self._fixes.accuracy_m[fix])
-        band = np.where(self._inside[cells], np.minimum(band, half), band)
+        place = self._pair_place[pairs]
+        band = np.fmax(self._index.border_m[place], self._fixes.accuracy_m[fix])
+        band = np.where(self._inside[cells], np.minimum(band, self._index.half_depth_m[place]), band)
         longitude, latitude = self._fixes.longitude[fix], self._fixes.latitude[fix]
-        clear = self._index.least_deg(self._pair_place[pairs], longitude, latitude) * LEAST_DEGREE_M >= band
+        clear = self._index.least_deg(place, longitude, latitude) * LEAST_DEGREE_M >= band
         near = np.flatnonzero(~clear)  # the others needn't be held against every edge
         if len(near):
             clear[near] = distance_to_border_m(self._edges(cells[near]), longitude[near], latitude[near]) >= band[near]
@@ -332,9 +356,6 @@ class _Walk:
     def _tell(self) -> list[Event]:
         events: list[Event] = []
         zoned, fix, fixes = self._state.zoned, self._fix, self._fixes
-        wanted = self._worth_walking()
-        if not len(wanted):
-            return events
         inside, clear, crossed = self._inside.tolist(), self._clear.tolist(), self._crossed.tolist()
         columns = [
             fixes.time[fix].tolist(),
@@ -343,15 +364,15 @@ class _Walk:
             fixes.speed_kmh[fix].tolist(),
         ]
         time, received, position_id, speed = columns
-        starts, lengths, slots = self._start.tolist(), self._length.tolist(), self._pair_slot.tolist()
+        starts, lengths, slots, new = self._start.tolist(), self._length.tolist(), self._pair_slot.tolist(), self._new.tolist()
         changed: dict[int, dict[int, Visit]] = {}
         device_id = self._state.device_id
         passed = self._passed
-        for pair in wanted.tolist():
-            zone, visit, slot, start = self._zones[pair], self._visits[pair], slots[pair], starts[pair]
+        for pair, (zone, visit) in enumerate(zip(self._zones, self._visits, strict=True)):
+            slot, start = slots[pair], starts[pair]
             if visit is None:
-                at = time[start] if self._new[pair] else None
-                visit = first_look(zone, inside=self._new[pair] and inside[start], at=at)
+                at = time[start] if new[pair] else None
+                visit = first_look(zone, inside=new[pair] and inside[start], at=at)
             sights = [
                 Sight(
                     time[cell],
@@ -368,25 +389,10 @@ class _Walk:
             after, told = walk(zone, visit, sights, self._tolerance_kmh)
             if told:
                 events += to_events(zone, int(device_id[slot]), told)
-            if after is not self._visits[pair]:
+            if after is not visit or new[pair]:
                 changed.setdefault(slot, {})[zone.id] = after
         zoned.update(changed, self._index)
         return events
-
-    def _worth_walking(self) -> Whole:
-        """Pairs where anything could happen, or is to be remembered."""
-        different = self._inside != self._settled[self._pair]
-        if self._passed:
-            different[list(self._passed)] = True
-        busy = np.add.reduceat(different, self._start) > 0 if len(different) else np.zeros(0, "?")
-        for pair, (zone, visit) in enumerate(zip(self._zones, self._visits, strict=True)):
-            if not busy[pair] and (
-                self._new[pair]
-                or (visit is not None and visit.crossed is not None)
-                or (self._settled[pair] and (zone.dwell_s is not None or zone.speed_limit_kmh is not None))
-            ):
-                busy[pair] = True
-        return np.flatnonzero(busy)
 
 
 def to_events(zone: Zone, device_id: int, told: Sequence[Happening]) -> list[Event]:

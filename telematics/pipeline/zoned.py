@@ -57,8 +57,17 @@ class Zoned:
     def update(self, changed: dict[int, dict[int, Visit]], index: Index) -> None:
         """Some visits of many slots."""
         for slot, visits in changed.items():
-            known = self.visits.get(slot)
-            self._keep(slot, visits if known is None else {**known, **visits}, index)
+            known = self.visits.setdefault(slot, {})
+            for zone_id, visit in visits.items():
+                if _worth_keeping(visit, index):
+                    if zone_id not in known:
+                        self._slots_of.setdefault(zone_id, set()).add(slot)
+                    known[zone_id] = visit
+                elif known.pop(zone_id, None) is not None:
+                    self._slots_of[zone_id].discard(slot)
+            if not known:
+                del self.visits[slot]
+            self._texts.pop(slot, None)
         self._sum_up(list(changed), index)
 
     def _keep(self, slot: int, visits: dict[int, Visit], index: Index) -> None:

@@ -105,6 +105,11 @@ class Zone:
         )
 
 
+COLUMNS = (
+    "outline", "account", "all_devices", "number", "limit_kmh", "passes", "timed", "border_m", "half_depth_m", "outer", "inner",
+)  # fmt: skip
+
+
 class Index:
     """Zones by place. Frozen: `updated` gives another."""
 
@@ -118,6 +123,8 @@ class Index:
         self.numbers: list[int] = [0] * capacity  # the same, as Python's own
         self.limit_kmh = np.full(capacity, np.inf)
         self.passes = np.zeros(capacity, "?")
+        self.timed = np.zeros(capacity, "?")  # every fix inside matters: for dwelling, or speed
+        self.border_m, self.half_depth_m = np.zeros(capacity), np.zeros(capacity)
         self.outer = np.zeros((capacity, 4))  # west, south, east, north of the outline …
         self.inner = np.zeros((capacity, 4))  # … and an ellipse within it; nearly all fixes are told by these two
         self.accounts = np.zeros(1, "i8")  # by account: how many zones it has
@@ -142,7 +149,7 @@ class Index:
             free += range(capacity, grown)
             capacity = grown
         new = Index(capacity)
-        for name in ("outline", "account", "all_devices", "number", "limit_kmh", "passes", "outer", "inner"):
+        for name in COLUMNS:
             getattr(new, name)[: len(self.zones)] = getattr(self, name)
         new.zones[: len(self.zones)] = self.zones
         new.numbers[: len(self.zones)] = self.numbers
@@ -253,6 +260,8 @@ class Index:
         self.number[place] = self.numbers[place] = _scattered(zone.id)
         self.limit_kmh[place] = np.inf if zone.speed_limit_kmh is None else zone.speed_limit_kmh
         self.passes[place] = zone.passes
+        self.timed[place] = zone.dwell_s is not None or zone.speed_limit_kmh is not None
+        self.border_m[place], self.half_depth_m[place] = zone.border_m, zone.depth_m / 2
         self.outer[place], self.inner[place] = zone.boxes
 
     def _attach(self, groups: Groups) -> None:
