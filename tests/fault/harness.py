@@ -22,11 +22,9 @@ from typing import Any
 
 import psycopg
 
-from telematics.config import Settings
 from telematics.simulator.client import Address, Client, Totals
 from telematics.simulator.fix import Fix
 from telematics.simulator.wires import WIRES
-from telematics.store.database import open_database
 from tests.pipeline.reference import Device, Report
 
 PROTOCOLS = ("gt06", "teltonika", "wialon", "osmand")
@@ -204,42 +202,39 @@ def out_of_order(track: list[Fix], dice: random.Random) -> list[Fix]:
     return sent
 
 
-async def add_devices(settings: Settings, drives: list[Drive]) -> None:
-    async with open_database(settings) as database, database.pool.connection() as connection:
-        account = await (await connection.execute("INSERT INTO accounts (name) VALUES ('faults') RETURNING id")).fetchone()
-        assert account is not None
-        for drive in drives:
-            await connection.execute(
-                "INSERT INTO devices (account_id, unique_id, name) VALUES (%s, %s, %s)",
-                (account[0], drive.unique_id, drive.unique_id),
-            )
+async def add_devices(connection: psycopg.AsyncConnection[Any], drives: list[Drive]) -> None:
+    account = await (await connection.execute("INSERT INTO accounts (name) VALUES ('faults') RETURNING id")).fetchone()
+    assert account is not None
+    for drive in drives:
+        await connection.execute(
+            "INSERT INTO devices (account_id, unique_id, name) VALUES (%s, %s, %s)",
+            (account[0], drive.unique_id, drive.unique_id),
+        )
 
 
-async def check(settings: Settings, drives: list[Drive]) -> None:
+async def check(connection: psycopg.AsyncConnection[Any], drives: list[Drive]) -> None:
     """Every acknowledged position is there once, no event is missing or twice, and all sums agree."""
-    async with open_database(settings) as database, database.pool.connection() as connection:
-        for drive in drives:
-            device_id = await _one(connection, "SELECT id FROM devices WHERE unique_id = %s", drive.unique_id)
-            cursor = await connection.execute(
-                "SELECT time FROM positions WHERE device_id = %s AND latitude IS NOT NULL ORDER BY time", (device_id,)
-            )
-            times = [row[0] async for row in cursor]
-            assert times == sorted(fix.time for fix in drive.reported), drive.unique_id
-            cursor = await connection.execute(
-                "SELECT time, type, subject FROM events WHERE device_id = %s AND type NOT IN ('deviceOnline', 'deviceOffline')"
-                r" AND subject !~ '^\d+$'",  # of zones: visits.py
-                (device_id,),
-            )
-            told = Counter([tuple(row) async for row in cursor])
-            assert drive.forgetful or told == drive.expected_events(), drive.unique_id
-            distance = await _one(connection, "SELECT sum(distance_m) FROM positions WHERE device_id = %s", device_id)
-            days = await _one(connection, "SELECT sum(distance_m) FROM device_days WHERE device_id = %s", device_id)
-            assert abs(distance - days) < 0.01, drive.unique_id
-            assert await _one(connection, "SELECT sum(fixes) FROM device_days WHERE device_id = %s", device_id) == len(times)
-            assert (
-                await _one(connection, "SELECT count(*) FROM events WHERE device_id = %s AND type = 'deviceOnline'", device_id)
-                == 1
-            )
+    for drive in drives:
+        device_id = await _one(connection, "SELECT id FROM devices WHERE unique_id = %s", drive.unique_id)
+        cursor = await connection.execute(
+            "SELECT time FROM positions WHERE device_id = %s AND latitude IS NOT NULL ORDER BY time", (device_id,)
+        )
+        times = [row[0] async for row in cursor]
+        assert times == sorted(fix.time for fix in drive.reported), drive.unique_id
+        cursor = await connection.execute(
+            "SELECT time, type, subject FROM events WHERE device_id = %s AND type NOT IN ('deviceOnline', 'deviceOffline')"
+            r" AND subject !~ '^\d+$'",  # of zones: visits.py
+            (device_id,),
+        )
+        told = Counter([tuple(row) async for row in cursor])
+        assert drive.forgetful or told == drive.expected_events(), drive.unique_id
+        distance = await _one(connection, "SELECT sum(distance_m) FROM positions WHERE device_id = %s", device_id)
+        days = await _one(connection, "SELECT sum(distance_m) FROM device_days WHERE device_id = %s", device_id)
+        assert abs(distance - days) < 0.01, drive.unique_id
+        assert await _one(connection, "SELECT sum(fixes) FROM device_days WHERE device_id = %s", device_id) == len(times)
+        assert (
+            await _one(connection, "SELECT count(*) FROM events WHERE device_id = %s AND type = 'deviceOnline'", device_id) == 1
+        )
 
 
 async def _one(connection: psycopg.AsyncConnection[Any], statement: str, *parameters: object) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from telematics.config import Settings
+from telematics.store.database import open_database
 from telematics.store.embedded import Embedded
 from tests.alerts.test_kill import receivers
 from tests.fault.harness import Drive, Fleet, ServerProcess, add_devices, check, free_ports, make_drives
@@ -29,16 +30,18 @@ async def drive_through(
     """A fleet reports all it has while `trouble` does its worst; then everything must be there."""
     settings = Settings(data_dir=tmp_path / "data", database_url=database_url)
     drives = make_drives(DEVICES, FIXES, seed=random.randrange(2**32))
-    await add_devices(settings, drives)
     server = ServerProcess(settings.data_dir, dict(free_ports()), database_url, **SETTINGS)
     async with receivers() as outside:
         outside.answering = True
-        zones = await add_zones(settings, f"http://127.0.0.1:{outside.http_port}/hook")
+        async with open_database(settings) as database, database.pool.connection() as connection:
+            await add_devices(connection, drives)
+            zones = await add_zones(connection, f"http://127.0.0.1:{outside.http_port}/hook")
         await asyncio.to_thread(server.start)
         fleet = await under_load(settings, server, drives, trouble)
-    await check(settings, drives)
-    await check_visits(settings, drives, zones)
-    await check_alerts(settings, called=set(outside.calls))
+    async with open_database(settings) as database, database.pool.connection() as connection:
+        await check(connection, drives)
+        await check_visits(connection, drives, zones)
+        await check_alerts(connection, called=set(outside.calls))
     return fleet
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import psycopg
 import pytest
 import shapely
 
@@ -48,16 +50,15 @@ def make_zones() -> list[Zone]:
     return found
 
 
-async def add_zones(settings: Settings, webhook: str) -> list[Zone]:
+async def add_zones(connection: psycopg.AsyncConnection[Any], webhook: str) -> list[Zone]:
     """And a rule, which asks for all that happens there."""
     zones = make_zones()
-    async with open_database(settings) as database, database.pool.connection() as connection:
-        await insert_zones(connection, zones)
-        await connection.execute(
-            "INSERT INTO rules (account_id, name, types, channels, webhook_url, webhook_secret)"
-            " SELECT id, 'all of it', %s, '{web,webhook}', %s, 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' FROM accounts",
-            (TYPES, webhook),
-        )
+    await insert_zones(connection, zones)
+    await connection.execute(
+        "INSERT INTO rules (account_id, name, types, channels, webhook_url, webhook_secret)"
+        " SELECT id, 'all of it', %s, '{web,webhook}', %s, 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' FROM accounts",
+        (TYPES, webhook),
+    )
     return zones
 
 
@@ -76,31 +77,30 @@ async def settled(settings: Settings) -> None:
             await asyncio.sleep(0.2)
 
 
-async def check_visits(settings: Settings, drives: list[Drive], zones: list[Zone]) -> None:
+async def check_visits(connection: psycopg.AsyncConnection[Any], drives: list[Drive], zones: list[Zone]) -> None:
     """Events of zones, but for superseded ones, are the slow reference's; where fixes came in order, nothing is superseded."""
     areas = [area_of(one) for one in zones]
     told_at_all = 0
-    async with open_database(settings) as database, database.pool.connection() as connection:
-        for drive in drives:
-            cursor = await connection.execute(
-                "SELECT time, longitude, latitude, speed_kmh FROM positions JOIN devices ON devices.id = device_id"
-                " WHERE unique_id = %s AND valid AND NOT outlier AND latitude IS NOT NULL ORDER BY time",
-                (drive.unique_id,),
-            )
-            fixes = [Fix(at.timestamp(), x, y, speed_kmh=speed) async for at, x, y, speed in cursor]
-            expected = visits(fixes, [area for area in areas if _on_the_way(area, fixes)])
-            cursor = await connection.execute(
-                "SELECT subject, type, time, coalesce((events.attributes -> 'superseded')::boolean, false) FROM events"
-                r" JOIN devices ON devices.id = device_id WHERE unique_id = %s AND subject ~ '^\d+$'",
-                (drive.unique_id,),
-            )
-            stored = [(subject, kind, at.timestamp(), superseded) async for subject, kind, at, superseded in cursor]
-            told = sorted((subject, kind, at) for subject, kind, at, superseded in stored if not superseded)
-            assert [event[:2] for event in told] == [event[:2] for event in expected], drive.unique_id
-            times = [event[2] for event in told]
-            assert times == pytest.approx([event[2] for event in expected], rel=0, abs=0.003), drive.unique_id
-            assert drive.forgetful or len(told) == len(stored), drive.unique_id
-            told_at_all += len(told)
+    for drive in drives:
+        cursor = await connection.execute(
+            "SELECT time, longitude, latitude, speed_kmh FROM positions JOIN devices ON devices.id = device_id"
+            " WHERE unique_id = %s AND valid AND NOT outlier AND latitude IS NOT NULL ORDER BY time",
+            (drive.unique_id,),
+        )
+        fixes = [Fix(at.timestamp(), x, y, speed_kmh=speed) async for at, x, y, speed in cursor]
+        expected = visits(fixes, [area for area in areas if _on_the_way(area, fixes)])
+        cursor = await connection.execute(
+            "SELECT subject, type, time, coalesce((events.attributes -> 'superseded')::boolean, false) FROM events"
+            r" JOIN devices ON devices.id = device_id WHERE unique_id = %s AND subject ~ '^\d+$'",
+            (drive.unique_id,),
+        )
+        stored = [(subject, kind, at.timestamp(), superseded) async for subject, kind, at, superseded in cursor]
+        told = sorted((subject, kind, at) for subject, kind, at, superseded in stored if not superseded)
+        assert [event[:2] for event in told] == [event[:2] for event in expected], drive.unique_id
+        times = [event[2] for event in told]
+        assert times == pytest.approx([event[2] for event in expected], rel=0, abs=0.003), drive.unique_id
+        assert drive.forgetful or len(told) == len(stored), drive.unique_id
+        told_at_all += len(told)
     assert told_at_all > 100
 
 
@@ -110,29 +110,27 @@ def _on_the_way(area: Area, fixes: list[Fix]) -> bool:
     return min(fix.latitude for fix in fixes) <= north and max(fix.latitude for fix in fixes) >= south
 
 
-async def check_alerts(settings: Settings, called: set[str]) -> None:
+async def check_alerts(connection: psycopg.AsyncConnection[Any], called: set[str]) -> None:
     """Each event that holds has one alert, unless it only moves another's time: that one had it. What was sent has arrived."""
-    async with open_database(settings) as database, database.pool.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT CASE WHEN events.attributes ? 'superseded' THEN 'superseded'"
-            " WHEN events.attributes ? 'corrects' THEN 'corrects' ELSE 'holds' END, count(DISTINCT events.id), count(alerts.id)"
-            " FROM events LEFT JOIN alerts ON event_id = events.id WHERE events.type = ANY(%s) GROUP BY 1",
-            (TYPES,),
-        )
-        found = {kind: (events, alerts) async for kind, events, alerts in cursor}
-        events, alerts = found["holds"]
-        assert events == alerts > 100
-        assert found.get("corrects", (0, 0))[1] == 0
-        cursor = await connection.execute(
-            "SELECT count(*), count(events.id), count(DISTINCT events.id) FROM alerts LEFT JOIN events ON events.id = event_id"
-        )
-        assert len(set(*[row async for row in cursor])) == 1
-        cursor = await connection.execute(
-            "SELECT CASE reason WHEN 'late' THEN reason ELSE state END, 'delivery-' || id"
-            " FROM deliveries WHERE channel = 'webhook'"
-        )
-        deliveries = [row async for row in cursor]
-        assert {state for state, _ in deliveries} <= {"sent", "bundled", "waiting", "late"}
-        assert len(deliveries) >= alerts
-        assert {request for state, request in deliveries if state == "sent"} <= called <= {request for _, request in deliveries}
-        assert called
+    cursor = await connection.execute(
+        "SELECT CASE WHEN events.attributes ? 'superseded' THEN 'superseded'"
+        " WHEN events.attributes ? 'corrects' THEN 'corrects' ELSE 'holds' END, count(DISTINCT events.id), count(alerts.id)"
+        " FROM events LEFT JOIN alerts ON event_id = events.id WHERE events.type = ANY(%s) GROUP BY 1",
+        (TYPES,),
+    )
+    found = {kind: (events, alerts) async for kind, events, alerts in cursor}
+    events, alerts = found["holds"]
+    assert events == alerts > 100
+    assert found.get("corrects", (0, 0))[1] == 0
+    cursor = await connection.execute(
+        "SELECT count(*), count(events.id), count(DISTINCT events.id) FROM alerts LEFT JOIN events ON events.id = event_id"
+    )
+    assert len(set(*[row async for row in cursor])) == 1
+    cursor = await connection.execute(
+        "SELECT CASE reason WHEN 'late' THEN reason ELSE state END, 'delivery-' || id FROM deliveries WHERE channel = 'webhook'"
+    )
+    deliveries = [row async for row in cursor]
+    assert {state for state, _ in deliveries} <= {"sent", "bundled", "waiting", "late"}
+    assert len(deliveries) >= alerts
+    assert {request for state, request in deliveries if state == "sent"} <= called <= {request for _, request in deliveries}
+    assert called

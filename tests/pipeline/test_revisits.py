@@ -14,7 +14,7 @@ import pytest
 import shapely
 
 from telematics.config import Settings
-from telematics.pipeline import revisit
+from telematics.pipeline import revisit, worker
 from telematics.server import Server
 from telematics.simulator.fix import Fix
 from telematics.zones.registry import Zone
@@ -33,6 +33,7 @@ DEPOT = circle(1, *HOME, 200)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisit, "QUIET_S", 0.2)
     monkeypatch.setattr(revisit, "LOOK_S", 0.05)
+    monkeypatch.setattr(worker, "TICK_S", 0.05)  # a stretch is done with the next snapshot
 
 
 async def add_zones(server: Server, zones: Sequence[Zone]) -> None:
