@@ -24,6 +24,7 @@ from dashboards.notices import NotificationOut, RuleRow, from_rule
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import Shape
 from dashboards.state import Shared, State
+from telematics.alerts.channels.mail import ascii_address
 from telematics.alerts.channels.phones import normalised
 from telematics.alerts.channels.webhook import check_secret, check_url
 from telematics.alerts.matching import CHANNELS, TYPES
@@ -67,8 +68,10 @@ def _hours(value: object) -> list[dict[str, Any]] | None:
 
 
 def _email(value: str) -> str:
-    if not re.fullmatch(r"[^\s@\x00-\x1f,;<>]+@[^\s@\x00-\x1f,;<>]+", value):
-        raise ValueError("write the address as name@example.com")
+    try:
+        ascii_address(value)  # as it will be written to: what can't be is refused now, not found in the deliveries
+    except ValueError:
+        raise ValueError("write the address as name@example.com") from None
     return value
 
 

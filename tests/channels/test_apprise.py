@@ -269,6 +269,7 @@ async def test_a_url_that_was_let_in_before_the_list_was_is_not_sent_to(database
         ("8.8.8.8", True), ("2a00:1450:4010:c0f::65", True), ("127.0.0.1", False), ("10.1.2.3", False), ("172.16.0.1", False),
         ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),
         ("255.255.255.255", False), ("198.18.0.1", False), ("::1", False), ("::", False), ("fe80::1%eth0", False),
+        ("fec0::1", False),
         ("fd00::1", False),
         ("ff02::1", False), ("::ffff:127.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::7f00:1", False),
         ("64:ff9b::808:808", True), ("2002:7f00:1::", False), ("2002:a00:1::", False), ("localhost", False), ("", False),

@@ -153,7 +153,8 @@ async def test_a_header_can_not_be_broken_out_of(field: str, hostile: str) -> No
 @pytest.mark.parametrize(
     "address",
     ["", "anna", "@example.com", "anna@", "a b@example.com", "anna@example.com\r\nRCPT TO:<spy@evil.test>", "<anna@example.com>",
-     "anna@example.com,spy@evil.test", "=?utf-8?q?a=0d=0aBcc=3aspy?=@example.com", "a" * 65 + "@example.com", "anna@" + "e" * 260, "anna@exa..mple\u00e9.com"],
+     "anna@example.com,spy@evil.test", "=?utf-8?q?a=0d=0aBcc=3aspy?=@example.com",
+     "a" * 65 + "@example.com", "anna@" + "e" * 260, "anna@exa..mple\u00e9.com"],
 )  # fmt: skip
 async def test_what_is_no_address_is_refused(address: str) -> None:
     box = Box()

@@ -19,4 +19,6 @@ def is_public(address: str) -> bool:
             hidden = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
         if hidden is not None:
             return is_public(str(hidden))
+        if found.is_site_local:  # fec0::/10, given up by RFC 3879, and still somebody's own network
+            return False
     return found.is_global and not found.is_multicast and not found.is_reserved and not found.is_unspecified
