@@ -143,6 +143,7 @@ class Tracker:
     phone: str | None
     disabled: bool
     account: str | None
+    group_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class TrackerRow:
     phone: str | None
     disabled: bool
     account: str | None  # for administrators, who see those of all accounts
+    group_name: str | None
     status: str
     heard: datetime | None
 
@@ -401,6 +403,7 @@ class Pages:
             phone=row.phone,
             disabled=row.disabled,
             account=row.account if viewer.administrator else None,
+            group_name=row.group_name,
             status=status.status,
             heard=status.heard,
         )

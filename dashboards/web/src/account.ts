@@ -4,6 +4,7 @@ import { ApiError, get, send } from "./api";
 import { element, icon, need, toast } from "./dom";
 import { t } from "./i18n";
 import { page } from "./page";
+import { reasonWords } from "./wording";
 import { tidyPhone } from "./rules/check";
 import { type Weekly, WeekEditor } from "./week";
 
@@ -116,7 +117,7 @@ class Messengers {
       const told = send<Outcome | Outcome[]>("POST", `/api/messengers/${id}/test`).then((answer) => {
         const outcome = Array.isArray(answer) ? answer[0] : answer;
         const sent = !outcome?.state || outcome.state === "sent";
-        result.textContent = sent ? t("Sent. Look whether it has come.") : t("Not sent: {reason}", { reason: outcome.reason ?? outcome.state });
+        result.textContent = sent ? t("Sent. Look whether it has come.") : t("Not sent: {reason}", { reason: reasonWords(outcome.reason ?? outcome.state) });
       });
       void this.tried(() => told).finally(() => {
         test.disabled = false;

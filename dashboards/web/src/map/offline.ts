@@ -3,7 +3,7 @@
  * The style has no `glyphs`: MapLibre then draws letters with the viewer's own fonts, so that labels need no server either.
  * Towns come in two steps, the large ones of the world at once, the others by 10° cells as the map goes there. */
 import type { FeatureCollection, Point } from "geojson";
-import type { GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import type { GeoJSONSource, LayerSpecification, Map as MapLibre, MapSourceDataEvent, StyleSpecification } from "maplibre-gl";
 import { language } from "../i18n";
 
 export type Theme = "light" | "dark";
@@ -72,7 +72,8 @@ export function offlineStyle(theme: Theme): StyleSpecification {
   const dress = DRESSES[theme];
   const width = (...stops: number[]) => ["interpolate", ["linear"], ["zoom"], ...stops] as unknown as number;
   const layers: LayerSpecification[] = [
-    { id: "water", type: "background", paint: { "background-color": dress.water } },
+    // Land until the coasts are there: nobody's vehicles are at sea, and a map that is blue at first looks broken
+    { id: "water", type: "background", paint: { "background-color": dress.land, "background-color-transition": { duration: 0 } } },
     { id: "land", type: "fill", source: "land", paint: { "fill-color": dress.land, "fill-antialias": true } },
     { id: "shore", type: "line", source: "land", paint: { "line-color": dress.shore, "line-width": width(2, 0.4, 8, 1.4) } },
     { id: "lakes", type: "fill", source: "lakes", paint: { "fill-color": dress.water, "fill-outline-color": dress.shore } },
@@ -267,9 +268,20 @@ export class OfflineDetail {
     this.detailed = false;
     this.theme = theme;
     this.drawDot();
+    this.flood();
     const countries = await rows<Country>(data("countries")).catch(() => []); // a map without names is still a map
     this.source("countries")?.setData({ type: "FeatureCollection", features: countries.map(country) });
     await this.refresh();
+  }
+
+  /** The sea, as soon as there are coasts. */
+  private flood(): void {
+    const arrived = (event: MapSourceDataEvent): void => {
+      if (event.sourceId !== "land" || !event.isSourceLoaded || !event.tile) return;
+      this.map.off("sourcedata", arrived);
+      if (this.map.getLayer("water") && this.source("land")) this.map.setPaintProperty("water", "background-color", DRESSES[this.theme].water);
+    };
+    this.map.on("sourcedata", arrived);
   }
 
   private drawDot(): void {

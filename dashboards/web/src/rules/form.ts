@@ -21,6 +21,15 @@ export interface Surroundings {
   accountId: number | null;
 }
 
+const LONGEST_END = 20; // letters; a longer word fits no phone's line beside others, and may break anywhere
+
+/** A text and the sign that it opens, which is not left alone on the next line. */
+function unbroken(text: string): (Node | string)[] {
+  const at = text.lastIndexOf(" ") + 1;
+  if (text.length - at > LONGEST_END) return [text, icon("down")];
+  return [text.slice(0, at), element("span", { class: "slot-end" }, text.slice(at), icon("down"))];
+}
+
 export class RuleForm {
   private readonly bubble: Bubble;
   private readonly preview: Preview;
@@ -74,7 +83,7 @@ export class RuleForm {
     // Not <button>: that can't be broken over lines as the words around it are
     const attributes = { class: "slot", role: "button", tabindex: 0, "aria-haspopup": "dialog", "aria-expanded": "false" };
     const button = (part: Part): Node | string =>
-      typeof part === "string" ? part : element("span", { ...attributes, "data-slot": part.slot }, part.text, icon("down"));
+      typeof part === "string" ? part : element("span", { ...attributes, "data-slot": part.slot }, ...unbroken(part.text));
     need("#sentence", this.root).replaceChildren(...sentence(this.rule, names, this.proximity).map(button));
     need("#manner", this.root).replaceChildren(...manner(this.rule).map(button));
     const warnings = ruleWarnings(this.rule, this.people, this.around.ready);

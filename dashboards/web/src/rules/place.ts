@@ -1,6 +1,8 @@
 /* A small map on which a place is picked. Loaded when somebody asks for it: MapLibre is the largest thing that the pages have. */
-import { Marker } from "maplibre-gl";
+import { type Map, Marker } from "maplibre-gl";
+import { get, type Position } from "../api";
 import { BaseMap, type StyleUrls } from "../map/base";
+import { boxOf } from "../zones/shape";
 
 type Show = (latitude: number, longitude: number) => void;
 
@@ -15,10 +17,18 @@ export function showPlace(frame: HTMLElement, urls: StyleUrls | undefined, at: [
     picked(lngLat.lat, lngLat.wrap().lng);
   });
   marker.on("dragend", () => picked(marker.getLngLat().lat, marker.getLngLat().wrap().lng));
+  if (!view) void goToFleet(map);
   return (latitude, longitude) => {
     put(latitude, longitude);
     map.easeTo({ center: [longitude, latitude], zoom: Math.max(map.getZoom(), 10) });
   };
+}
+
+/** Whoever hasn't looked at a map yet is likely to mean a place near their vehicles. */
+async function goToFleet(map: Map): Promise<void> {
+  const positions = await get<Position[]>("/api/positions").catch(() => []);
+  const box = boxOf(positions.map(({ longitude, latitude }) => [longitude, latitude]));
+  if (box) map.fitBounds(box, { padding: 30, maxZoom: 12, duration: 0 });
 }
 
 /** Where the live map was looked at last. */

@@ -3,7 +3,7 @@ import { showSample } from "../alerts/watch";
 import { ApiError, send } from "../api";
 import { debounce, element, icon, need } from "../dom";
 import { t, tn } from "../i18n";
-import { pageJson } from "../page";
+import { reasonWords, wording } from "../wording";
 import { CHANNELS, type ChannelName, type Rule } from "./model";
 
 interface Text {
@@ -20,22 +20,7 @@ interface Outcome {
   reason: string | null;
 }
 
-interface Wording {
-  channels: Record<string, string>;
-  states: Record<string, string>;
-  reasons: Record<string, string>;
-}
-
 const LATE_MS = 400;
-const words = (): Wording => pageJson<Wording>("wording") ?? { channels: {}, states: {}, reasons: {} };
-
-/** "gateway: refused" in the viewer's words; the facts behind the colon stay as they came. */
-export function reasonWords(reason: string | null): string {
-  if (!reason) return "";
-  const [code = "", ...facts] = reason.split(": ");
-  const told = words().reasons[code] ?? code;
-  return facts.length ? `${told}: ${facts.join(": ")}` : told;
-}
 
 export class Preview {
   private asked = "";
@@ -101,7 +86,7 @@ export class Preview {
   }
 
   private async tested(channel: ChannelName, which = ""): Promise<HTMLElement[]> {
-    const { channels, states } = words();
+    const { channels, states } = wording();
     const line = (good: boolean, address: string, text: string): HTMLElement =>
       element("li", { "data-good": good }, icon(good ? "check" : "alert"), element("span", {}, [channels[channel] ?? channel, address].filter(Boolean).join(" ")), element("span", { class: "muted" }, text));
     try {

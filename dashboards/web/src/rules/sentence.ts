@@ -92,7 +92,7 @@ const name = (names: ReadonlyMap<number, string>, id: number): string => quoted(
 export function whoWords(rule: Pick<Rule, "allDevices" | "deviceIds" | "groupIds">, names: Names): string {
   const { deviceIds, groupIds } = rule;
   if (rule.allDevices) return t("any vehicle");
-  if (deviceIds.length + groupIds.length === 0) return t("no vehicle yet");
+  if (deviceIds.length + groupIds.length === 0) return t("which vehicle?");
   const groups = groupIds.map((id) => name(names.groups, id));
   const all = groups.length ? [t("any vehicle of {groups}", { groups: or.format(groups) })] : [];
   if (deviceIds.length > MOST_NAMES) all.push(tn("any of {n} chosen vehicle", "any of {n} chosen vehicles", deviceIds.length));
@@ -169,7 +169,7 @@ function whomWords(proximity: Proximity, names: Names, leaving: boolean): string
     if (place) return leaving ? t("away from the place {place}", { place: quoted(place) }) : t("of the place {place}", { place: quoted(place) });
     return leaving ? t("away from a place on the map") : t("of a place on the map");
   }
-  return leaving ? t("away from …") : t("of …");
+  return leaving ? t("away from what?") : t("of what?");
 }
 
 function whoOfProximity({ deviceId, groupId }: Proximity, names: Names): string {

@@ -22,7 +22,7 @@ async function options({ groups, own, learn }: Source): Promise<Option<string>[]
   const collator = new Intl.Collator(undefined, { numeric: true });
   const named = vehicles.toSorted((a, b) => collator.compare(a.name, b.name));
   return [
-    ...groups.map(({ id, name }) => ({ value: `group ${id}`, label: name, heading: t("Groups") })),
+    ...groups.toSorted((a, b) => collator.compare(a.name, b.name)).map(({ id, name }) => ({ value: `group ${id}`, label: name, heading: t("Groups") })),
     ...named.map(({ id, name }) => ({ value: `device ${id}`, label: name, heading: t("Vehicles") })),
   ];
 }
