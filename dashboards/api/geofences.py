@@ -42,7 +42,7 @@ from telematics.zones import formats
 
 router = APIRouter(prefix="/api/geofences", tags=["Geofences"])
 MOST = 20_000  # of an account
-MOST_OUTLINE_BYTES = 64 << 20  # of an account's zones, four million points: the server has all of them in memory
+MOST_BYTES = 64 << 20  # of an account's outlines and attributes, four million points: the server has all of them in memory
 MOST_TARGETS = 100_000  # of an account's zones, one by one; a zone may be for all, or for groups
 OUTLINES_AT_ONCE = 1_000  # in one answer: a corridor's has up to 22,000 points
 ENCODED_AT_ONCE = 50
@@ -340,18 +340,19 @@ class _Names(msgspec.Struct, frozen=True):
 class _Size(msgspec.Struct, frozen=True):
     """A row of `geofences_size.sql`."""
 
-    outline_bytes: int
+    bytes: int
     targets: int
 
 
 async def check_size(
-    connection: AsyncConnection[Any], account: int, *, outline_bytes: int = 0, targets: int = 0, but: int = 0
+    connection: AsyncConnection[Any], account: int, *, more_bytes: int = 0, targets: int = 0, but: int = 0
 ) -> None:
     """Raises Problem 400 where an account's zones (`but` one that is changed) and what comes to them would be more than the
     server wants to keep in memory."""
     (size,) = await sql.rows_on(connection, "geofences_size", _Size, account=account, but=but)
-    if outline_bytes and size.outline_bytes + outline_bytes > MOST_OUTLINE_BYTES:
-        raise Problem(400, "The account's zones have too many points", "Simplify outlines, or remove zones that are not needed.")
+    if more_bytes and size.bytes + more_bytes > MOST_BYTES:
+        detail = "Simplify outlines, shorten attributes, or remove zones that are not needed."
+        raise Problem(400, "The account's zones are too large", detail)
     if targets and size.targets + targets > MOST_TARGETS:
         detail = f"An account may have {MOST_TARGETS}: let zones be for groups, or for all devices."
         raise Problem(400, "The zones are for too many devices one by one", detail)
@@ -368,9 +369,10 @@ async def _stored(
                 if not getattr(known, what):
                     raise not_found(what.removesuffix("s"))
             told = len(values["device_ids"]) + len(values["group_ids"]) if targets else 0
-            more = {"outline_bytes": len(values["outline"] or b""), "targets": told, "but": before.id if before else 0}
-            if told or more["outline_bytes"]:
-                await check_size(connection, account, **more)
+            more_bytes = len(values["outline"] or b"") + len(values["attributes"] and msgspec.json.encode(values["attributes"]))
+            if told or more_bytes:
+                but = before.id if before else 0
+                await check_size(connection, account, more_bytes=more_bytes, targets=told, but=but)
             number = await _written(connection, viewer, values, account, before)
             if targets:
                 names |= {"id": number}
@@ -436,7 +438,7 @@ async def _saved(
             await cursor.execute(sql.text("geofences_room"), {"account": account})
             if (await cursor.fetchone() or 0) + len(rows) > MOST:
                 raise _too_many()
-            await check_size(connection, account, outline_bytes=sum(len(area.outline or b"") for _, area in drafts))
+            await check_size(connection, account, more_bytes=sum(len(area.outline or b"") for _, area in drafts))
             for some in batched(rows, INSERTED_AT_ONCE):
                 await cursor.executemany(sql.text("geofence_add"), some, returning=True)
                 numbers += await cursor.fetchall()

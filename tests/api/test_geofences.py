@@ -450,10 +450,11 @@ async def test_an_accounts_zones_fit_into_memory(world: World, monkeypatch: pyte
         circle = {"name": "x", "area": "CIRCLE (43 76, 100)"}
         made = [(await boris.post("/api/geofences", json=circle)).json()["id"] for _ in range(2)]
         first = f"/api/geofences/{made[0]}"
-        monkeypatch.setattr(geofences, "MOST_OUTLINE_BYTES", 1)
+        monkeypatch.setattr(geofences, "MOST_BYTES", 1)
         for answer in (
             await boris.post("/api/geofences", json=circle),
             await boris.put(first, json={"area": "CIRCLE (43 76, 200)"}),
+            await boris.put(first, json={"attributes": {"a": 1}}),
             await boris.post("/api/geofences/import?save=true", content=b"POINT (76 43)"),
         ):
             assert answer.status_code == 400
