@@ -61,6 +61,33 @@ def test_a_vehicle_that_went_quiet_inside_dwells_as_long_as_it_is_online() -> No
     assert keeper.tick(at(2000)) == []
 
 
+def test_silence_says_nothing_while_nobody_listens() -> None:
+    """Slot 0 and 1 are inside; then the server is away, and slot 1 is heard again at 1000 s."""
+    stages, state, keeper = kept(circle(1, *HOME, 200, dwell_s=600.0))
+    drive(stages, state, [*east(400, 0, 0), *[(1, fix) for _, fix in east(400, 0, 0)]])
+    keeper.listen(round((START + 1000) * 1000))
+    state["clock"][1] = state["received"][1] = np.datetime64(round((START + 1000) * 1000), "ms")
+    assert [event.device_id for event in keeper.tick(at(1001))] == [2]
+    assert keeper.tick(at(1029)) == []
+    assert [event.device_id for event in keeper.tick(at(1031))] == [1]
+
+
+def test_a_candidate_has_to_stand_while_somebody_listens() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200))
+    drive(stages, state, east(400, 0))
+    keeper.listen(round((START + 1000) * 1000))
+    assert keeper.tick(at(1119)) == []
+    assert brief(keeper.tick(at(1121))) == [("geofenceEnter", 15.0)]
+
+
+def test_what_was_told_of_before_a_crash_is_settled() -> None:
+    stages, state, keeper = kept(circle(1, *HOME, 200))
+    drive(stages, state, east(400, 0))
+    keeper.settle(keeper.candidates())
+    assert keeper.zones_of(0) == [1]
+    assert keeper.tick(at(300)) == keeper.candidates() == []
+
+
 def test_memory_of_yesterday_does_not_dwell_by_todays_clock() -> None:
     stages, state, keeper = kept(circle(1, *HOME, 200, dwell_s=600.0))
     late = reports(east(400, 0, 0))
@@ -152,3 +179,25 @@ def test_what_was_saved_is_restored_and_edited_zones_are_looked_at_anew() -> Non
     keeper.restore(index_of(*edited), [(0, text), (1, None), (-1, b"[[9]]"), (2, b'{"not": "ours"}')])
     assert keeper.zones_of(0) == [1, 3]
     assert again.zoned.of(0)[1] == state.zoned.of(0)[1]
+
+
+async def test_after_edits_the_sums_are_those_of_the_visits() -> None:
+    """Whatever is dropped, seeded or has other rules, all slots at once: as if each slot's visits were put there anew."""
+    stages, state, keeper = kept(*(circle(number, *HOME, 200, confirm_s=60.0) for number in (1, 2, 3)))
+    ways = [[(slot, fix) for _, fix in way] for slot, way in enumerate((east(0, 0), east(0, 300), east(400, 400)))]
+    drive(stages, state, [one for way in ways for one in way])
+    state.dirty[:] = False
+    texts = [state.zoned.text(slot) for slot in range(3)]
+    moved = [circle(1, HOME[0] + 1, HOME[1], 200), circle(4, *HOME, 900, dwell_s=50.0)]
+    index = stages.geofences.index.updated([*moved, circle(2, *HOME, 200, confirm_s=10.0, dwell_s=7.0)], {3}, Groups())
+    await keeper.follow(index, frozenset({1, 3, 4}), frozenset({1, 2, 4}))
+    assert [sorted(state.zoned.of(slot)) for slot in range(3)] == [[2, 4], [2, 4], [4]]
+    assert state.zoned.of(1)[2].crossed is not None  # the candidate of the zone that stayed
+    assert state.dirty[:3].all()
+    assert all(state.zoned.text(slot) != text for slot, text in enumerate(texts))
+    assert {number: state.zoned.slots_of(number) for number in (1, 2, 3, 4)} == {1: set(), 2: {0, 1}, 3: set(), 4: {0, 1, 2}}
+    names = ("mark", "pending", "due", "ripe", "limit_kmh")
+    sums = {name: getattr(state.zoned, name).copy() for name in names}
+    for slot in range(3):
+        state.zoned.replace(slot, list(state.zoned.of(slot).values()), index)
+    assert all((sums[name] == getattr(state.zoned, name)).all() for name in names)
