@@ -70,6 +70,18 @@ class Zoned:
             self._texts.pop(slot, None)
         self._sum_up(list(changed), index)
 
+    def drop(self, zone_ids: Iterable[int]) -> set[int]:
+        """Forget these zones. Slots that had visits of them, which are to be summed up by `update`."""
+        slots = set[int]()
+        for zone_id in zone_ids:
+            for slot in self._slots_of.pop(zone_id, ()):
+                del self.visits[slot][zone_id]
+                if not self.visits[slot]:
+                    del self.visits[slot]
+                self._texts.pop(slot, None)
+                slots.add(slot)
+        return slots
+
     def _keep(self, slot: int, visits: dict[int, Visit], index: Index) -> None:
         old = self.visits.pop(slot, _NONE)
         new = {zone_id: visit for zone_id, visit in visits.items() if _worth_keeping(visit, index)}

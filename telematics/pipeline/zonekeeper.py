@@ -7,7 +7,8 @@ moved meanwhile is looked up again when the index changes, which is a few millis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,12 +63,14 @@ class ZoneKeeper:
         device = (state.device_id[slots], state.account_id[slots], state.group_id[slots])
         found = await asyncio.to_thread(_found_in, index, moved, slots, places, device)
         # From here on nothing waits: no batch comes between
+        other_rules = [zone_id for zone_id in edited - moved if self._decides_otherwise(zone_id, index)]
         self._geofences.index = index
-        for zone_id in moved:
-            for slot in list(state.zoned.slots_of(zone_id)):
-                self._drop(slot, zone_id)
-        for slot in {slot for zone_id in edited - moved for slot in state.zoned.slots_of(zone_id)}:
-            state.zoned.replace(slot, list(state.zoned.of(slot).values()), index)
+        dropped = state.zoned.drop(moved)
+        state.dirty[list(dropped)] = True
+        again = defaultdict[int, dict[int, Visit]](dict, {slot: {} for slot in dropped})  # what these slots' visits add up to
+        for zone_id in other_rules:
+            for slot in state.zoned.slots_of(zone_id):
+                again[slot][zone_id] = state.zoned.of(slot)[zone_id]
         after = state["zoned_time"][slots]
         same = (after == before) | (np.isnat(after) & np.isnat(before))
         same &= state.device_id[slots] == device[0]
@@ -75,7 +78,7 @@ class ZoneKeeper:
         fresh = set(slots[same].tolist())
         seeds = [(slot, zone_id) for slot, zone_id in found if slot in fresh] if len(changed) else found
         fresh_zones = [pair for pair in self._geofences.containing(changed, state) if pair[1] in moved]
-        self._seed(index, [*seeds, *fresh_zones], now=_now())
+        self._seed(index, [*seeds, *fresh_zones], now=_now(), also=again)
 
     def reattach(self, slots: Sequence[int]) -> None:
         """After devices changed their group or account: zones that are for them now, and those no longer."""
@@ -114,23 +117,31 @@ class ZoneKeeper:
         mask = index.attached(places, state.device_id[own], state.account_id[own], state.group_id[own])
         return [visit for visit, theirs in zip(visits, mask.tolist(), strict=True) if theirs]
 
-    def _drop(self, slot: int, zone_id: int) -> None:
-        """Whatever was known of the zone. The others are summed up by the new index when the slot is seeded or walked."""
-        zoned = self._state.zoned
-        left = [visit for visit in zoned.of(slot).values() if visit.zone_id != zone_id]
-        zoned.replace(slot, left, self._geofences.index)
-        self._state.dirty[slot] = True
+    def _decides_otherwise(self, zone_id: int, index: Index) -> bool:
+        """Whether what visits of the zone add up to is something else by that index."""
+        old, new = self._zone(zone_id), self._zone(zone_id, index)
+        names = ("confirm_s", "dwell_s", "speed_limit_kmh", "back_by")
+        return any(getattr(old, name, None) != getattr(new, name, None) for name in names)
 
-    def _seed(self, index: Index, found: Iterable[tuple[int, int]], now: int | None) -> None:
-        """Vehicles that are in a zone without a visit of it: silently in."""
+    def _seed(
+        self, index: Index, found: Iterable[tuple[int, int]], now: int | None, also: Mapping[int, dict[int, Visit]] | None = None
+    ) -> None:
+        """Vehicles that are in a zone without a visit of it: silently in. `also`: other visits to be summed up."""
         zoned, state = self._state.zoned, self._state
+        looks = dict[tuple[int, int], Visit]()  # all at the same time are the same
+        seeds = dict[int, dict[int, Visit]]()
         for slot, zone_ids in by_slot(found).items():
             known = zoned.of(slot)
-            new = [zone for zone_id in zone_ids if zone_id not in known and (zone := self._zone(zone_id, index)) is not None]
-            if new:
-                at = int(state["zoned_time"][slot].astype("i8")) if now is None else now
-                zoned.replace(slot, [*known.values(), *(first_look(zone, inside=True, at=at) for zone in new)], index)
-                state.dirty[slot] = True
+            at = int(state["zoned_time"][slot].astype("i8")) if now is None else now
+            for zone_id in zone_ids:
+                if zone_id not in known and (zone := self._zone(zone_id, index)) is not None:
+                    if (look := looks.get((zone_id, at))) is None:
+                        look = looks[zone_id, at] = first_look(zone, inside=True, at=at)
+                    seeds.setdefault(slot, {})[zone_id] = look
+        state.dirty[list(seeds)] = True
+        for slot, visits in (also or {}).items():
+            seeds[slot] = {**visits, **seeds.get(slot, {})}
+        zoned.update(seeds, index)
 
     # --- the clock ---
 
