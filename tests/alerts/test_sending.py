@@ -79,7 +79,8 @@ async def test_what_could_not_be_known_earlier_is_told(database: Database, setti
         await fetch(
             database,
             "INSERT INTO positions (id, device_id, time, received, valid, outlier, late, distance_m, latitude, longitude)"
-            " VALUES (8, %s, %s, now(), true, false, false, 0, 43.5, 76.9), (7, %s, %s, now(), true, false, false, 0, 43.25, 76.9) RETURNING id",
+            " VALUES (8, %s, %s, now(), true, false, false, 0, 43.5, 76.9),"
+            " (7, %s, %s, now(), true, false, false, 0, 43.25, 76.9) RETURNING id",
             [desk.truck, reported, desk.truck, now - timedelta(hours=6)],
         )
         left = Event(desk.truck, now - timedelta(hours=5), "alarm", "sos", 8, {"noticed": reported.isoformat()})
