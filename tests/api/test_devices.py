@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -129,8 +130,18 @@ async def test_an_administrator_adds_for_an_account(world: World) -> None:
         new = {"name": "Boris's", "uniqueId": uuid4().hex, "accountId": world.ids["Boris Ltd"]}
         device = (await admin.post("/api/devices", json=new)).json()
         assert (await boris.get(f"/api/devices/{device['id']}")).status_code == 200
+        await world._insert(
+            "INSERT INTO events (device_id, time, type, subject, attributes)"
+            " VALUES (%s, now(), 'geofenceEnter', '7', %s) RETURNING 1",
+            *(device["id"], '{"geofence": "Secret", "partner": 1, "partner_name": "Secret", "dwell_s": 60}'),
+        )
+        events = {"deviceId": device["id"], "from": str(NOW - timedelta(hours=1)), "to": str(NOW + timedelta(hours=1))}
+        renamed = await admin.put(f"/api/devices/{device['id']}", json={"name": "Moved"})
+        assert "Secret" in (await admin.get("/api/reports/events", params=events)).text
         moved = await admin.put(f"/api/devices/{device['id']}", json={"accountId": world.ids["Anna Ltd"]})
-        assert moved.json()["accountId"] == world.ids["Anna Ltd"]
+        assert moved.json() == {**renamed.json(), "accountId": world.ids["Anna Ltd"]}
+        (entered,) = (await admin.get("/api/reports/events", params=events)).json()
+        assert entered["attributes"] == {"dwell_s": 60}  # what the old account calls its zones and vehicles stays with it
         assert (await boris.get(f"/api/devices/{device['id']}")).status_code == 404
         assert (await admin.post("/api/devices", json={**new, "uniqueId": "z", "accountId": 999})).status_code == 404
 

@@ -35,9 +35,13 @@ NASTY = [
     "a" * 5000,
 ]
 QUERIES = {
+    "/api/alerts": ("before", "from", "type", "deviceId", "geofenceId", "eventId", "acknowledged", "limit"),
+    "/api/deliveries": ("before", "to", "alertId", "state", "channel", "limit"),
     "/api/devices": ("id", "uniqueId", "limit", "offset"),
     "/api/geofences": ("id", "deviceId", "groupId", "outline", "limit", "offset"),
     "/api/geofences/geojson": ("deviceId", "limit"),
+    "/api/notifications": ("deviceId", "limit", "offset"),
+    "/api/proximities": ("deviceId", "limit"),
     "/api/positions": ("deviceId", "id", "from", "to", "limit"),
     "/api/positions/gpx": ("deviceId", "from", "to"),
     "/api/reports/events": ("deviceId", "type", "from", "to"),
@@ -72,6 +76,15 @@ FIELDS = (
     "groupId",
     "deviceIds",
     "data",
+    "type",
+    "types",
+    "channels",
+    "emails",
+    "webhookUrl",
+    "enter",
+    "text",
+    "ids",
+    "url",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8) | JSON
 LITTLE = settings(
@@ -135,6 +148,8 @@ async def test_any_body(world: World) -> None:
         raw = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
         paths: tuple[str, ...] = ("/api/devices", "/api/users", "/api/accounts", "/api/unknown-trackers/adopt", "/api/session")
         paths += ("/api/geofences", "/api/geofences/import", "/api/groups", "/api/calendars", "/api/permissions")
+        paths += ("/api/notifications", "/api/notifications/preview", "/api/proximities", "/api/messengers")
+        paths += ("/api/alerts/acknowledge", "/api/alerts/1/comments", "/api/permissions/bulk")
         headers = {"Content-Type": "application/json", "X-Forwarded-For": "203.0.113.9"}
         await in_parallel(admin.post(path, content=body, headers=headers) for body in raw for path in paths)
         await in_parallel(admin.put(f"/api/devices/{world.ids['b1']}", content=body, headers=headers) for body in raw)
