@@ -401,6 +401,8 @@ class Zones:
 
 def _zones(rows: Sequence[ZoneRow]) -> list[Zone]:
     outlines = shapely.from_wkb(np.array([row.outline for row in rows], object), on_invalid="ignore")
+    areas = np.isin(shapely.get_type_id(outlines), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
+    outlines[~(areas & np.isfinite(shapely.area(outlines)) & ~shapely.is_empty(outlines))] = None  # by hand into the table
     shapely.prepare(outlines)
     zones = [_zone(row, outline) for row, outline in zip(rows, outlines, strict=True)]
     readable = [zone for zone in zones if zone.outline is not None]

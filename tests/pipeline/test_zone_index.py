@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from telematics.pipeline import geofences
 from telematics.pipeline.borders import distance_to_border_m
 from telematics.pipeline.geofences import LEAST_DEGREE_M
 from telematics.store.records import Event
+from telematics.store.zones import ZoneRow
 from telematics.zones import registry
 from telematics.zones.registry import Index
 from tests.pipeline.test_geofences import EAST_M, HOME, east, run
@@ -81,6 +83,24 @@ def test_what_is_easily_seen_is_never_more_than_the_distance(area: Any) -> None:
     least_m = index.least_deg(np.zeros(4000, "i8") + index.place_of[1], longitude, latitude) * LEAST_DEGREE_M
     assert (least_m <= distance_to_border_m([one.edges] * 4000, longitude, latitude) + 1e-6).all()
     assert (least_m > 0).mean() > 0.3  # it is of use
+
+
+@pytest.mark.parametrize(
+    "outline", [b"", b"\x01", *(shapely.from_wkt(text).wkb for text in ("POLYGON EMPTY", "LINESTRING (1 1, 2 2)", "POINT (1 1)"))]
+)
+def test_a_zone_without_an_area_stops_nothing(outline: bytes) -> None:
+    """The API lets none in, but it is the table that decides."""
+    home = circle(2, *HOME, 200).outline
+    rows = [
+        ZoneRow(
+            number, 1, "", "", True, wkb, 50.0, True, None, None, None, None, "UTC", 15.0, 2, 120.0, None, None, None, True, None,
+            datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        for number, wkb in ((1, outline), (2, home.wkb))
+    ]  # fmt: skip
+    zones = registry._zones(rows)
+    assert [one.outline is None for one in zones] == [True, False]
+    assert list(index_of(*zones).place_of) == [2]
 
 
 def test_a_long_memory_in_one_batch_gives_what_it_gives_fix_by_fix(monkeypatch: pytest.MonkeyPatch) -> None:
