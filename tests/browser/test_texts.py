@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,3 +65,39 @@ def test_scripts_are_given_their_texts(language: str) -> None:
         if file.endswith(".ts") and message and not any(place.endswith(".ts") for place, _line in message.locations):
             missing.append(text[0])
     assert missing == []
+
+
+PROGRAMS_ONLY = (  # what no page sends and no file holds
+    "write CIRCLE",
+    "write a circle as",
+    "a zone's kind is one of",
+    "a 1 needs a GeoJSON geometry",
+    "say its",
+    "this isn't GeoJSON, KML or WKT",  # the title of the answer says it
+    "this is XML, but not KML",
+)
+
+
+def told(file: str) -> Iterator[str]:
+    """What a module gives as a reason or a note, with a number in each gap."""
+    for node in ast.walk(ast.parse((ROOT / "telematics" / "zones" / file).read_text())):
+        texts: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("ValueError", "Refused"):
+            texts = node.args
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "note" and isinstance(node.value, ast.IfExp):
+            texts = [node.value.orelse]
+        for text in texts:
+            if isinstance(text, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in text.values)
+            elif isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield text.value
+
+
+def test_the_pages_know_every_reason_against_a_zone() -> None:
+    source = (ROOT / "dashboards" / "web" / "src" / "zones" / "reasons.ts").read_text()
+    known = [re.compile(pattern) for pattern in re.findall(r"^  \[/(.+)/, \(", source, re.MULTILINE)]
+    reasons = [one.replace("its 1 is", "its radius is") for one in (*told("shapes.py"), *told("formats.py"))]
+    assert len(known) > 15
+    assert len(reasons) > 30
+    unknown = [one for one in reasons if not one.startswith(PROGRAMS_ONLY) and not any(pattern.search(one) for pattern in known)]
+    assert unknown == []

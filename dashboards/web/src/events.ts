@@ -71,7 +71,7 @@ export class EventDrawer {
       { type: "button", class: "event", "data-type": event.type, "data-urgent": isUrgent(event) },
       element("span", { class: "event-name" }, eventName(event)),
       element("time", { datetime: event.eventTime }, formatTime(Date.parse(event.eventTime))),
-      element("span", { class: "event-device" }, this.nameOf(event)),
+      element("span", { class: "event-device" }, [this.nameOf(event), event.attributes.geofence].filter(Boolean).join(" · ")),
     );
     button.addEventListener("click", () => this.onChoose(event.deviceId));
     return element("li", {}, button);

@@ -155,6 +155,13 @@ function form(data: Data): void {
   new RuleForm(need("#rule-page"), rule, around, Boolean(like));
 }
 
+/** In place of what could not be loaded. */
+function failed(text: string): HTMLElement {
+  const again = element("button", { type: "button", class: "button" }, t("Try again"));
+  again.addEventListener("click", () => location.reload());
+  return element("div", { class: "empty" }, icon("alert"), element("p", {}, text), again);
+}
+
 async function start(): Promise<void> {
   const list = document.querySelector<HTMLElement>("#rules");
   try {
@@ -163,7 +170,9 @@ async function start(): Promise<void> {
     else form(data);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    (list ?? need("#rule-loading")).textContent = error.message;
+    if (list) list.replaceChildren(element("li", { class: "block" }, failed(error.message)));
+    else need("#rule-loading").replaceChildren(failed(error.message));
+    list?.setAttribute("aria-busy", "false");
   }
 }
 

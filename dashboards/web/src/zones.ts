@@ -65,7 +65,7 @@ class ZonesPage {
       await this.load();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.empty(error.message);
+      this.empty(error.message, true);
       return;
     }
     const wanted = Number(new URLSearchParams(location.search).get("zone"));
@@ -156,8 +156,10 @@ class ZonesPage {
     else need("#list-empty").hidden = true;
   }
 
-  private empty(text: string): void {
-    need("#list-empty").replaceChildren(element("p", {}, text));
+  private empty(text: string, failed = false): void {
+    const again = element("button", { type: "button", class: "button" }, t("Try again"));
+    again.addEventListener("click", () => location.reload());
+    need("#list-empty").replaceChildren(element("p", {}, text), ...(failed ? [again] : []));
     need("#list-empty").hidden = false;
     need("#list-count").textContent = "";
   }

@@ -12,6 +12,12 @@ describe("alerts on the screen", () => {
     expect([shown(stack), stack.more]).toEqual([[1, 2, 3], 5]);
   });
 
+  it("are one at most on a phone, and an urgent one takes its place", () => {
+    const stack = new Stack(1);
+    for (const one of [alert(1), alert(2), alert(3, true)]) stack.add(one);
+    expect([shown(stack), stack.more]).toEqual([[3], 2]);
+  });
+
   it("make room for urgent ones", () => {
     const stack = new Stack();
     for (const one of [alert(1), alert(2, true), alert(3), alert(4, true), alert(5, true), alert(6, true)]) stack.add(one);

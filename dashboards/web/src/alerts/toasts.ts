@@ -1,4 +1,4 @@
-/* Which alerts lie on the screen: three at most, urgent ones first and until somebody closes them, the others for some seconds. The rest
+/* Which alerts lie on the screen: three at most (on a phone one), urgent ones first and until somebody closes them, the others for some seconds. The rest
  * is a number, and all of them are in the feed. */
 import type { Alert } from "../api";
 import { element, icon } from "../dom";
@@ -15,13 +15,15 @@ export class Stack {
   private rest: Alert[] = [];
   private readonly seen = new Set<number>();
 
+  constructor(private readonly atOnce = AT_ONCE) {}
+
   /** False when it was here before. */
   add(alert: Alert): boolean {
     if (this.seen.has(alert.id)) return false;
     this.seen.add(alert.id);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value as number);
     const lesser = this.shown.findIndex((one) => !one.urgent);
-    if (this.shown.length < AT_ONCE) this.shown.push(alert);
+    if (this.shown.length < this.atOnce) this.shown.push(alert);
     else if (alert.urgent && lesser >= 0) {
       this.rest.push(...this.shown.splice(lesser, 1));
       this.shown.push(alert);
@@ -33,7 +35,7 @@ export class Stack {
   remove(id: number): void {
     this.shown = this.shown.filter((alert) => alert.id !== id);
     this.rest = this.rest.filter((alert) => alert.id !== id);
-    const next = this.shown.length < AT_ONCE ? this.rest.findIndex((alert) => alert.urgent) : -1;
+    const next = this.shown.length < this.atOnce ? this.rest.findIndex((alert) => alert.urgent) : -1;
     if (next >= 0) this.shown.push(...this.rest.splice(next, 1));
     if (this.shown.length === 0) this.rest = [];
   }
@@ -44,7 +46,7 @@ export class Stack {
 }
 
 export class AlertToasts {
-  private readonly stack = new Stack();
+  private readonly stack = new Stack(matchMedia("(max-width: 720px)").matches ? 1 : AT_ONCE); // a phone has other things to show
   private readonly cards = new Map<number, HTMLElement>();
   private readonly list = element("div", { class: "alert-list", role: "status", "aria-live": "polite" });
   private readonly more = element("a", { class: "alert-more", href: "/alerts", hidden: true });

@@ -1,5 +1,5 @@
 /* Why a shape or a file can't be a zone, as telematics/zones/{shapes,formats}.py say it in English, in the viewer's words. Those who read
- * English get the server's own sentence; tests/browser/test_zones.py asks the server for reasons, so that one that changes is noticed. */
+ * English get the server's own sentence; tests/browser/test_texts.py holds the two against each other, so that one that changes is noticed. */
 import { language, t } from "../i18n";
 
 const REASONS: readonly (readonly [RegExp, (found: string[]) => string])[] = [
