@@ -404,7 +404,7 @@ async def test_a_database_that_fails_meanwhile_makes_nothing_go_twice(desk: Desk
         )
     await desk.happens("tow")
     await desk.until(sent=2)
-    assert [message.delivery_id for _, message in desk.gateways["mail"].told] == [1, 2]
+    assert sorted(message.delivery_id for _, message in desk.gateways["mail"].told) == [1, 2]  # the first may be composed anew
 
 
 async def test_old_alerts_make_room_with_all_that_hangs_on_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
