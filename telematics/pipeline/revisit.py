@@ -160,6 +160,9 @@ class Revisits:
                 return
             known = await revisits.entered(connection, device.id, _at(rows, 0))
             walked = await asyncio.to_thread(self._walk, device, index, rows, known)
+            waited_s = time.monotonic() - self._seen[device.id]
+            if newest and self._state["zoned_time"][device.slot] != walked.last and waited_s < LONGEST_S:
+                return  # a fix came meanwhile, and may have told of the same visit: with it the walk says what corrects it
             async with connection.transaction():
                 stored = await revisits.told(connection, device.id, first, last)
                 changes = _compare(index, walked, stored, first, last)
