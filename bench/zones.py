@@ -147,7 +147,7 @@ def _towns(state: State, accounts: int = ACCOUNTS, districts: int = 0) -> tuple[
     dice = np.random.default_rng(7)
     x, y, _ = _scattered(dice, DEVICES)
     zone_x, zone_y, _ = _scattered(dice, ZONES)
-    radius = np.exp(dice.uniform(np.log(50), np.log(300 if districts else 1500), ZONES))
+    radius = np.exp(dice.uniform(np.log(50), np.log(150 if districts else 1500), ZONES))
     radius[:districts] = np.exp(dice.uniform(np.log(2000), np.log(20_000), districts))
     zones = [
         _zone(number, _shape(dice, zone_x[number], zone_y[number], radius[number]), for_group=number % 5 == 0, accounts=accounts)

@@ -230,12 +230,9 @@ class _Walk:
     def _make_pairs(self) -> None:
         """Pairs of a device and a zone that are worth a walk, by device: those it has a visit of, and those it touches."""
         index, near, visits = self._index, self._near, self._state.zoned.visits
-        known, theirs = list[int](), list[Visit]()
-        for slot in self._slots.tolist():
-            if slot in visits:
-                for zone_id, visit in visits[slot].items():
-                    known.append(slot << 32 | index.place_of[zone_id])
-                    theirs.append(visit)
+        slots = [slot for slot in self._slots.tolist() if slot in visits]
+        known = [slot << 32 | index.place_of[zone_id] for slot in slots for zone_id in visits[slot]]
+        self._known = [visit for slot in slots for visit in visits[slot].values()]
         touched = np.flatnonzero(near.inside | near.through)
         keys = self._fixes.slot[near.fix[touched]].astype("i8") << 32 | near.place[touched]
         known_keys = np.array(known, "i8")
@@ -243,13 +240,12 @@ class _Walk:
         self._touched, self._touched_keys = touched, keys
         self._pair_slot = (self._pairs >> 32).astype("i4")
         self._pair_place = self._pairs & 0xFFFF_FFFF
-        self._visits: list[Visit | None] = [None] * len(self._pairs)
         self._settled, self._candidate = np.zeros(len(self._pairs), "?"), np.zeros(len(self._pairs), "?")
         at = np.searchsorted(self._pairs, known_keys)
-        for place, visit in zip(at.tolist(), theirs, strict=True):
-            self._visits[place] = visit
-        self._settled[at] = [visit.inside for visit in theirs]
-        self._candidate[at] = [visit.crossed is not None for visit in theirs]
+        self._settled[at] = [visit.inside for visit in self._known]
+        self._candidate[at] = [visit.crossed is not None for visit in self._known]
+        self._visit = np.full(len(self._pairs), -1)  # place in `_known`
+        self._visit[at] = np.arange(len(at))
 
     def _make_cells(self) -> None:
         near, fixes = self._near, self._fixes
@@ -281,7 +277,7 @@ class _Walk:
         kept, cells = np.flatnonzero(busy), np.flatnonzero(busy[self._pair])
         self._pair_slot, self._pair_place, self._length = self._pair_slot[kept], self._pair_place[kept], self._length[kept]
         self._settled, self._candidate, self._new = self._settled[kept], self._candidate[kept], self._new[kept]
-        self._visits = [self._visits[pair] for pair in kept.tolist()]
+        self._visits = [None if place < 0 else self._known[place] for place in self._visit[kept].tolist()]
         zones = [index.zones[place] for place in self._pair_place.tolist()]
         self._zones: list[Zone] = [zone for zone in zones if zone is not None]
         assert len(self._zones) == len(zones)
