@@ -16,7 +16,7 @@ from telematics.config import Settings
 from telematics.pipeline import revisit, worker, zonekeeper
 from telematics.pipeline.revisit import Changes, _to_tell
 from telematics.server import Server
-from telematics.store.records import Event
+from telematics.store.records import Batch, Committed, Event
 from telematics.store.revisits import Told
 from tests.pipeline.test_geofences import HOME
 from tests.pipeline.test_revisits import DEPOT, agree, drive, expected, settled, told, zoned
@@ -180,7 +180,7 @@ async def test_a_correction_of_what_nobody_has_heard_of_is_told_in_its_place(
 async def test_a_live_fix_that_comes_while_late_ones_are_walked_is_heard_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Late ones say when it entered; before that is told, the second fix inside tells it live, at another time."""
+    """Late ones say when it entered. The second fix inside says it too, at another time, and is about to be stored."""
     walking, go_on = threading.Event(), threading.Event()
     walk = revisit.Revisits._walk
 
@@ -197,9 +197,17 @@ async def test_a_live_fix_that_comes_while_late_ones_are_walked_is_heard_once(
         await send(server, "teltonika", [*way[:2], way[4]])
         await send(server, "teltonika", way[2:4])
         await until(walking.is_set)
+        commit = server.worker._writer.commit
+
+        async def slow(batch: Batch) -> Committed:
+            if not go_on.is_set():
+                go_on.set()
+                await asyncio.sleep(0.3)
+            return await commit(batch)
+
+        monkeypatch.setattr(server.worker._writer, "commit", slow)
         await send(server, "teltonika", way[5:])
         await until(lambda: server.zones_of(device_id) == [1])
-        go_on.set()
         await settled(server)
         agree(await told(server), await expected(server, [DEPOT]))
         assert len(await heard(server, 2)) == 1
