@@ -140,6 +140,19 @@ def test_a_zone_that_was_driven_through_between_two_fixes_was_passed() -> None:
     assert happened(east(1000, -1000, every_s=601), DEPOT) == []
 
 
+def test_a_zone_narrower_than_its_border_band_can_be_entered() -> None:
+    """A gate of 24 m: its middle is no further than 12 m from the border, and that is clear enough."""
+    assert [kind for kind, _ in happened(east(400, 0, 0, 0), circle(1, *HOME, 12))] == ["geofenceEnter"]
+
+
+def test_the_way_over_the_antimeridian_is_the_short_one() -> None:
+    strait = zone(1, shapely.union(shapely.box(179.99, 0, 180, 1), shapely.box(-180, 0, -179.99, 1)))
+    ways = [
+        [(0, Fix(START + 60 * place, x, 0.5)) for place, x in enumerate(way)] for way in ((179.98, -179.98), (-179.98, 179.98))
+    ]
+    assert [[kind for kind, _ in happened(way, strait)] for way in ways] == [["geofencePass"]] * 2
+
+
 def test_dwelling_is_told_once_and_of_whoever_left_after_it() -> None:
     depot = circle(1, *HOME, 200, dwell_s=100.0)
     assert happened(east(400, 0, 0, 0, 0, 0, 0), depot) == [("geofenceEnter", 15.0), ("geofenceDwell", 115.0)]

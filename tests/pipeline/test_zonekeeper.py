@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from telematics.devices import Groups
+from telematics.devices import Groups, Targets
 from telematics.hours import Hours
+from telematics.pipeline import zonekeeper
 from telematics.pipeline.stages import Stages
 from telematics.pipeline.state import OFFLINE, ONLINE, State
 from telematics.pipeline.visits import Visit
 from telematics.pipeline.zonekeeper import ZoneKeeper, deadlines, was_there
 from telematics.store.records import Event
-from telematics.zones.registry import Zone
-from tests.pipeline.test_geofences import HOME, east, stages_with
+from telematics.zones.registry import Index, Zone
+from tests.pipeline.test_geofences import EAST_M, HOME, east, stages_with
 from tests.pipeline.visits_reference import Fix
 from tests.pipeline.zones import START, circle, fleet, index_of, reports
 
@@ -179,6 +181,41 @@ def test_what_was_saved_is_restored_and_edited_zones_are_looked_at_anew() -> Non
     keeper.restore(index_of(*edited), [(0, text), (1, None), (-1, b"[[9]]"), (2, b'{"not": "ours"}')])
     assert keeper.zones_of(0) == [1, 3]
     assert again.zoned.of(0)[1] == state.zoned.of(0)[1]
+
+
+async def test_a_batch_that_comes_while_a_zone_is_looked_up_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who drives in or out meanwhile is where he is then, and nobody is told."""
+    stages, state, keeper = kept(circle(9, HOME[0] + 1, HOME[1], 200))
+    drive(stages, state, [*east(400, 400), *((1, fix) for _, fix in east(0, 0))])
+    look_up = zonekeeper._found_in
+
+    def slowly(*asked: Any) -> Any:
+        found = look_up(*asked)
+        later = [(slot, Fix(START + 100, HOME[0] + away * EAST_M, HOME[1])) for slot, away in enumerate((0, 400))]
+        assert drive(stages, state, later) == []
+        return found
+
+    monkeypatch.setattr(zonekeeper, "_found_in", slowly)
+    index = stages.geofences.index.updated([circle(1, *HOME, 200)], (), Groups())
+    await keeper.follow(index, frozenset({1}), frozenset({1}))
+    assert [keeper.zones_of(slot) for slot in (0, 1)] == [[1], []]
+
+
+def test_who_changes_the_group_is_in_its_zones_without_a_word() -> None:
+    mine, theirs = (Targets(account_id=1, all_devices=False, group_ids=frozenset({group})) for group in (5, 6))
+    stages, state, keeper = kept(
+        circle(1, *HOME, 200, targets=mine), circle(2, *HOME, 200, targets=theirs), circle(3, *HOME, 200)
+    )
+    stages.geofences.index = Index().updated(
+        [one for one in stages.geofences.index.zones if one is not None], (), Groups({5: None, 6: None})
+    )
+    state.group_id[0] = 5
+    drive(stages, state, east(0, 0))
+    assert keeper.zones_of(0) == [1, 3]
+    state.group_id[0] = 6
+    keeper.reattach([0])
+    assert keeper.zones_of(0) == [2, 3]
+    assert drive(stages, state, [(0, Fix(START + 100, *HOME))]) == []
 
 
 async def test_after_edits_the_sums_are_those_of_the_visits() -> None:
