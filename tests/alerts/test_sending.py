@@ -106,9 +106,24 @@ async def test_what_has_become_stale_while_it_waited_is_not_sent(database: Datab
         await desk.rule(await desk.user("anna"))
         await desk.happens("sos", ago_s=-0.1)
         await desk.until(sent=1)
-        await desk.happens("tow")  # waits for a bundle, for too long
+        await desk.happens("tow", ago_s=-60)  # waits for a bundle, for too long; that its clock is ahead makes it no younger
         await desk.until(sent=1, skipped=1)
         assert (await desk.deliveries("reason")) == [(None,), ("stale",)]
+
+
+async def test_of_a_vehicle_that_went_to_another_account_nobody_hears_any_more(database: Database, settings: Settings) -> None:
+    async with desk_on(database, settings, bundle_s=1.5) as desk:
+        await desk.rule(await desk.user("anna"))
+        await desk.happens("sos")
+        await desk.until(sent=1)
+        await desk.happens("tow")  # waits for a bundle
+        await desk.until(sent=1, waiting=1)
+        others = await desk.insert("accounts", {"name": "Others"})
+        await fetch(database, "UPDATE devices SET account_id = %s WHERE id = %s RETURNING id", [others, desk.truck])
+        async with database.pool.connection() as connection:
+            desk.devices.put(await load_devices(connection, None))
+        await desk.until(sent=1, skipped=1)
+        assert (await desk.deliveries("reason")) == [(None,), ("device removed",)]
 
 
 async def test_quiet_hours_are_kept_but_by_urgent_rules(desk: Desk) -> None:
