@@ -2,7 +2,8 @@
 
 towns       vehicles drive through Kazakhstan's towns at up to 60 km/h, a fix every 10 s; each town has zones in proportion, from
             yards to districts, of 50 accounts; a fifth of the zones is for groups. The stage's time per position
-one_account all of them are one account's: each vehicle is in some three zones, and near some ten
+one_account all of them are one account's: a hundred towns and districts of 2 to 20 km, and customers' yards; each vehicle is in
+            2.4 zones on average, and one position of fifty makes an event
 in_and_out  every vehicle drives in and out of its account's yard, crossing its border every 50 fixes
 ingest      GT06 at full load on 2,000 connections: without zones, with 10,000 of 100 accounts, without again
 edit        a zone's outline changes while the server is under load: until its vehicle is out, and the loop's longest pause
