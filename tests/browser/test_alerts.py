@@ -101,8 +101,7 @@ async def alarm(world: World, unique_id: str, kind: str, *, ago_s: float = 0) ->
 async def test_a_rule_is_a_sentence_and_its_alert_is_told_seen_to_and_commented(visits: Visits, world: World) -> None:
     unique_id = "sos-van"
     device_id = await add_tracker(world, unique_id, "Rescue van")
-    async with visits.signed_in("anna") as page, visits.signed_in("rita") as other:
-        await page.goto("/rules")
+    async with visits.signed_in("anna", at="/rules") as page, visits.signed_in("rita", at="/alerts") as other:
         await page.click("#add-rule")
         await choose(page, "who", "Rescue van")
         await choose(page, "what", "raises an alarm")
@@ -112,6 +111,8 @@ async def test_a_rule_is_a_sentence_and_its_alert_is_told_seen_to_and_commented(
         told = "When Rescue van raises the alarm “SOS button” at any time, tell Anna on the page."
         await expect(page.locator("#sentence")).to_have_text(told)
         await expect(page.locator("#preview-short")).to_contain_text("Rescue van: SOS")
+        await page.click("#test")
+        await expect(page.locator(".alert-toast[data-urgent]")).to_contain_text("A test: nothing has happened")
         await page.fill("#rule-name", "Rescue")
         await page.click("#rule-save")
         await expect(page.locator(".rule", has_text="Rescue")).to_contain_text(told)
@@ -127,6 +128,7 @@ async def test_a_rule_is_a_sentence_and_its_alert_is_told_seen_to_and_commented(
         assert await toast.get_attribute("role") == "alert"
         await expect(page.locator("#alerts-open")).to_have_text("1")
         await expect(other.locator("#feed")).to_contain_text("Rescue van: SOS")  # by itself
+        await expect(other.locator("#feed [data-tone=urgent]")).to_be_visible()
         assert await other.locator(".alert-toast").count() == 0  # the rule names Anna alone
         assert await other.locator("[data-acknowledge]").count() == 0  # Rita may only look
 
@@ -191,7 +193,7 @@ async def test_a_vehicle_drives_into_a_drawn_zone_and_a_toast_and_a_mail_arrive(
 async def test_three_toasts_at_most_and_all_are_acknowledged_at_once(visits: Visits, world: World) -> None:
     unique_id = "noisy-van"
     await add_tracker(world, unique_id, "Noisy van")
-    async with visits.signed_in("anna") as page:
+    async with visits.signed_in("anna", at="/rules") as page:
         await add_rule(
             page, description="Noise", types=["alarm"], alarms=["door", "vibration", "tow", "fault", "jamming"], channels=["web"]
         )
@@ -209,7 +211,7 @@ async def test_three_toasts_at_most_and_all_are_acknowledged_at_once(visits: Vis
 
 
 async def test_a_rule_is_switched_off_copied_and_removed(visits: Visits) -> None:
-    async with visits.signed_in("anna") as page:
+    async with visits.signed_in("anna", at="/rules") as page:
         await add_rule(page, description="Leaving", types=["ignitionOn"], channels=["web"], cooldownSeconds=600)
         await page.goto("/rules")
         rule = page.locator(".rule", has=page.get_by_role("heading", name="Leaving", exact=True))
@@ -236,8 +238,7 @@ async def _is_off(page: Page, name: str) -> bool:
 
 
 async def test_what_is_wrong_with_a_rule_is_said(visits: Visits) -> None:
-    async with visits.signed_in("anna", language="ru-RU") as page:
-        await page.goto("/rules/new")
+    async with visits.signed_in("anna", language="ru-RU", at="/rules/new") as page:
         await choose(page, "channels", "Вебхук")
         await page.click("#rule-save")
         await expect(page.locator("#rule-error")).to_contain_text("Вебхуку нужен адрес")
@@ -250,8 +251,7 @@ async def test_what_is_wrong_with_a_rule_is_said(visits: Visits) -> None:
 
 async def test_nearness_is_made_within_the_sentence(visits: Visits, world: World) -> None:
     device_id = await add_tracker(world, "near-van", "Visiting van")
-    async with visits.signed_in("anna") as page:
-        await page.goto("/rules/new")
+    async with visits.signed_in("anna", at="/rules/new") as page:
         await choose(page, "what", "comes near a vehicle")
         await choose(page, "who", "Visiting van")
         await part(page, "whom")
@@ -274,8 +274,7 @@ async def test_nearness_is_made_within_the_sentence(visits: Visits, world: World
 
 
 async def test_how_one_is_told_is_kept(visits: Visits, world: World) -> None:
-    async with visits.signed_in("boris") as page:
-        await page.goto("/account")
+    async with visits.signed_in("boris", at="/account") as page:
         await expect(page.locator("#alert-form")).to_have_attribute("aria-busy", "false")
         await page.fill("[name=phone]", "8 701")
         await page.click("#alert-form [type=submit]")
@@ -302,7 +301,7 @@ async def test_how_one_is_told_is_kept(visits: Visits, world: World) -> None:
 async def test_everybody_can_use_them(
     visits: Visits, world: World, size: dict[str, int], scheme: Literal["light", "dark"], language: str
 ) -> None:
-    async with visits.signed_in("anna", size=size, scheme=scheme, language=language) as page:
+    async with visits.signed_in("anna", at="/rules", size=size, scheme=scheme, language=language) as page:
         for path in ("/rules", "/alerts?state=all", "/deliveries", "/account", "/rules/new"):
             await page.goto(path)
             await page.wait_for_load_state("networkidle" if path == "/account" else "load")

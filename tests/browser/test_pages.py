@@ -102,7 +102,7 @@ async def test_history_plays(visits: Visits, world: World) -> None:
     async with Gt06(world, imei) as tracker:
         for minute in range(20):
             await tracker.report(43.2 + minute * 0.003, 76.9, 30 + minute, start + timedelta(minutes=minute))
-    async with visits.signed_in() as page:
+    async with visits.signed_in(at="/account") as page:
         day = f"from={(NOW - timedelta(hours=2)).isoformat()[:19]}Z&to={(NOW + timedelta(hours=1)).isoformat()[:19]}Z"
         await page.goto(f"/history?device={device_id}&{day}")
         await expect(page.locator("#total-distance")).to_have_text("6.3 km")
@@ -149,8 +149,7 @@ async def _is_listed(page: Page, imei: str) -> bool:
 
 
 async def test_a_tracker_is_added_edited_and_removed(visits: Visits, world: World) -> None:
-    async with visits.signed_in("anna") as page:
-        await page.goto("/trackers")
+    async with visits.signed_in("anna", at="/trackers") as page:
         await page.get_by_role("button", name="Add a tracker").click()
         await page.fill("#tracker-form [name=name]", "New <b>van</b>")
         await page.fill("#tracker-form [name=uniqueId]", "863000000000067")
@@ -171,8 +170,7 @@ async def test_a_tracker_is_added_edited_and_removed(visits: Visits, world: Worl
 
 
 async def test_what_is_wrong_with_a_tracker_is_told(visits: Visits, world: World) -> None:
-    async with visits.signed_in("anna", quiet=False) as page:
-        await page.goto("/trackers")
+    async with visits.signed_in("anna", quiet=False, at="/trackers") as page:
         await page.get_by_role("button", name="Add a tracker").click()
         await page.click("#tracker-form [type=submit]")
         await expect(page.locator("#tracker-form .form-error")).to_have_text("A tracker needs a name and an id.")
@@ -184,16 +182,14 @@ async def test_what_is_wrong_with_a_tracker_is_told(visits: Visits, world: World
 
 
 async def test_who_may_only_look_is_offered_nothing_else(visits: Visits) -> None:
-    async with visits.signed_in("rita") as page:
-        await page.goto("/trackers")
+    async with visits.signed_in("rita", at="/trackers") as page:
         await expect(page.locator("#trackers")).to_contain_text("Truck a1")
         assert await page.get_by_role("button", name="Add a tracker").count() == 0
         assert await page.locator("#trackers button").count() == 0
 
 
 async def test_a_token_is_shown_once_and_works(visits: Visits, world: World) -> None:
-    async with visits.signed_in("anna") as page:
-        await page.goto("/account")
+    async with visits.signed_in("anna", at="/account") as page:
         await page.click("#token-form [type=submit]")
         token = await page.locator("#token").text_content() or ""
         await expect(page.locator("#token-result")).to_be_visible()
@@ -209,7 +205,9 @@ async def test_a_token_is_shown_once_and_works(visits: Visits, world: World) -> 
 async def test_nothing_sticks_out_on_a_phone(
     visits: Visits, path: str, size: dict[str, int], scheme: Dress, language: str
 ) -> None:
-    async with visits.signed_in("admin", size=size, scheme=scheme, language=language, quiet=path != "/nowhere") as page:
+    async with visits.signed_in(
+        "admin", at="/account", size=size, scheme=scheme, language=language, quiet=path != "/nowhere"
+    ) as page:
         await page.goto(path)
         await page.wait_for_load_state("networkidle" if path != "/" else "load")
         wide = await page.evaluate("document.documentElement.scrollWidth")

@@ -29,7 +29,7 @@ KML = """<kml xmlns="http://www.opengis.net/kml/2.2"><Document>
 @asynccontextmanager
 async def zones_page(visits: Visits, name: str = "anna", **more: Any) -> AsyncIterator[Page]:
     """The page over Almaty, 14 m a pixel."""
-    async with visits.signed_in(name, **{"size": SMALL, **more}) as page:
+    async with visits.signed_in(name, at="/account", **{"size": SMALL, **more}) as page:
         await page.evaluate(f"sessionStorage.setItem('map-view', {VIEW!r})")
         await page.goto("/zones")
         await expect(page.locator("#zone-list [data-id], #list-empty:visible").first).to_be_attached()
@@ -187,8 +187,7 @@ async def test_a_file_is_looked_at_and_stored(visits: Visits) -> None:
 
 
 async def test_groups_are_made_and_nested(visits: Visits) -> None:
-    async with visits.signed_in("anna") as page:
-        await page.goto("/trackers")
+    async with visits.signed_in("anna", at="/trackers") as page:
         await page.click("#groups")
         for name in ("Trucks", "North"):
             await page.fill(".group-add input", name)
