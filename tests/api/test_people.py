@@ -39,7 +39,12 @@ async def test_an_account_with_its_user_lives(world: World) -> None:
             answer = await dana.post("/api/session", data={"email": new["email"], "password": PASSWORD})
             assert answer.status_code == 200
             (rule,) = (await dana.get("/api/notifications")).json()
-            assert (rule["description"], rule["types"], rule["channels"], rule["urgent"]) == ("Дабылдар", ["alarm"], ["web"], True)
+            assert (rule["description"], rule["types"], rule["channels"], rule["urgent"]) == (
+                "Дабылдар",
+                ["alarm"],
+                ["web"],
+                True,
+            )
             assert [entry["id"] for entry in (await dana.get("/api/users")).json()] == [user["id"]]
             assert [entry["id"] for entry in (await dana.get("/api/accounts")).json()] == [account["id"]]
             own = f"/api/users/{user['id']}"
