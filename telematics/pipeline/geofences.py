@@ -150,6 +150,9 @@ class Geofences:
         through = np.zeros(len(fix), "?")
         out = ~inside & self.index.passes[place] & (fixes.time[fix] - fixes.from_time[fix] <= self._pass_gap_ms)
         rest = np.flatnonzero(out & (fixes.from_time[fix] != NAT))
+        far = fix[rest]
+        way_deg = np.hypot(fixes.longitude[far] - fixes.from_longitude[far], fixes.latitude[far] - fixes.from_latitude[far])
+        rest = rest[self.index.reached(place[rest], fixes.longitude[far], fixes.latitude[far], way_deg)]
         through[rest] = shapely.intersects(self.index.outline[place[rest]], fixes.lines(fix[rest]))
         return Near(fix, place, inside, through)
 

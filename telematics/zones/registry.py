@@ -75,13 +75,15 @@ class Zone:
 
     @cached_property
     def boxes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The box around the outline; and an ellipse within it around its middle: where, how much narrower a degree of longitude
-        is there, and its radius squared (0 where the middle is not in the zone)."""
+        """The box around the outline; and two ellipses around its middle: where, how much narrower a degree of longitude is
+        there, the radius squared of the one within it (0: the middle is not in the zone), the radius of the one around it."""
         middle = shapely.centroid(self.outline)
         narrower = math.cos(math.radians(middle.y))
-        inner = np.array([middle.x, middle.y, narrower, 0.0])
+        inner = np.array([middle.x, middle.y, narrower, 0.0, np.inf])
+        ax, ay = (self.edges[:, 0] - middle.x) * narrower, self.edges[:, 1] - middle.y
+        if len(ax):
+            inner[4] = np.sqrt(np.max(ax * ax + ay * ay)) * 1.001
         if shapely.contains(self.outline, middle):
-            ax, ay = (self.edges[:, 0] - middle.x) * narrower, self.edges[:, 1] - middle.y
             dx, dy = (self.edges[:, 2] - middle.x) * narrower - ax, self.edges[:, 3] - middle.y - ay
             length = dx * dx + dy * dy
             along = np.clip(-(ax * dx + ay * dy) / np.where(length > 0, length, 1), 0, 1)
@@ -126,7 +128,7 @@ class Index:
         self.timed = np.zeros(capacity, "?")  # every fix inside matters: for dwelling, or speed
         self.border_m, self.half_depth_m = np.zeros(capacity), np.zeros(capacity)
         self.outer = np.zeros((capacity, 4))  # west, south, east, north of the outline …
-        self.inner = np.zeros((capacity, 4))  # … and an ellipse within it; nearly all fixes are told by these two
+        self.inner = np.zeros((capacity, 5))  # … and ellipses within and around it; nearly all fixes are told by these
         self.accounts = np.zeros(1, "i8")  # by account: how many zones it has
         self._lane: NDArray[np.floating[Any]] = np.zeros(1)  # by account
         self.tree = shapely.STRtree([])
@@ -210,11 +212,18 @@ class Index:
         """Of pairs of a zone's place and a fix: whether it is in the zone, or on its border."""
         outer, inner = self.outer[places], self.inner[places]
         dx, dy = (longitude - inner[:, 0]) * inner[:, 2], latitude - inner[:, 1]
-        inside = dx * dx + dy * dy < inner[:, 3]
+        apart = dx * dx + dy * dy
+        inside = apart < inner[:, 3]
         within = (longitude >= outer[:, 0]) & (longitude <= outer[:, 2]) & (latitude >= outer[:, 1]) & (latitude <= outer[:, 3])
-        rest = np.flatnonzero(within & ~inside)
+        rest = np.flatnonzero(within & ~inside & (apart <= inner[:, 4] * inner[:, 4]))
         inside[rest] = shapely.intersects_xy(self.outline[places[rest]], longitude[rest], latitude[rest])
         return np.asarray(inside)
+
+    def reached(self, places: Places, longitude: Numbers, latitude: Numbers, way_deg: Numbers) -> NDArray[np.bool_]:
+        """Of the same pairs: whether a way of that length which ends at the fix may touch the zone."""
+        inner = self.inner[places]
+        apart = np.hypot((longitude - inner[:, 0]) * inner[:, 2], latitude - inner[:, 1])
+        return np.asarray(apart <= inner[:, 4] + way_deg)
 
     def least_deg(self, places: Places, longitude: Numbers, latitude: Numbers) -> Numbers:
         """Of the same pairs: degrees of latitude to the border, at the least. 0 where it isn't easily seen."""
