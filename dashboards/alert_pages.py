@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from dashboards import sql
@@ -74,6 +74,26 @@ def since(period: str) -> datetime | None:
     return datetime.now(UTC) - PERIODS[period] if period in PERIODS else None
 
 
+def chosen(
+    type: Word = "",  # noqa: A002, RUF100 - the address's own words
+    device: Word = "",
+    zone: Word = "",
+    state: Word = "open",
+    period: Word = "",
+) -> Filter:
+    """What of an address makes sense; the rest is as if it weren't there."""
+    return Filter(
+        type=type if type in TYPES else "",
+        device=_number(device),
+        zone=_number(zone),
+        state=state if state in ("open", "acknowledged", "all") else "open",
+        period=period if period in PERIODS else "",
+    )
+
+
+Chosen = Annotated[Filter, Depends(chosen)]
+
+
 class AlertPages:
     """The routes, with the pages' own way to render."""
 
@@ -93,16 +113,11 @@ class AlertPages:
         request: Request,
         viewer: Guest,
         shared: Shared,
-        type: Word = "",  # noqa: A002, RUF100 - the address's own words
-        device: Word = "",
-        zone: Word = "",
-        state: Word = "open",
-        period: Word = "",
+        chosen: Chosen,
         before: Before = None,
     ) -> Response:
         if viewer is None:
             return to_login(request)
-        chosen = _filter(type, device, zone, state, period)
         return await self._feed(request, viewer, shared, chosen, before, None)
 
     async def alert(
@@ -111,11 +126,7 @@ class AlertPages:
         viewer: Guest,
         shared: Shared,
         alert_id: PageId,
-        type: Word = "",  # noqa: A002, RUF100
-        device: Word = "",
-        zone: Word = "",
-        state: Word = "open",
-        period: Word = "",
+        chosen: Chosen,
         before: Before = None,
     ) -> Response:
         """The feed, with this one opened."""
@@ -125,7 +136,6 @@ class AlertPages:
             opened = await detail(shared, viewer, alert_id, language_of(request, viewer))
         except Problem:
             return self.pages.page(request, viewer, "missing.html", status=404)
-        chosen = _filter(type, device, zone, state, period)
         return await self._feed(request, viewer, shared, chosen, before, opened)
 
     async def _feed(
@@ -210,16 +220,6 @@ class AlertPages:
         styles = {"styleUrl": settings.map.style_url, "styleUrlDark": settings.map.style_url_dark}
         data = {"map": styles, "ready": ready, "accountId": viewer.account_id, **data}
         return self.pages.page(request, viewer, template, entry="rules", here="alerts", data=data, accounts=accounts)
-
-
-def _filter(kind: str, device: str, zone: str, state: str, period: str) -> Filter:
-    return Filter(
-        type=kind if kind in TYPES else "",
-        device=_number(device),
-        zone=_number(zone),
-        state=state if state in ("open", "acknowledged", "all") else "open",
-        period=period if period in PERIODS else "",
-    )
 
 
 def _number(text: str) -> int | None:

@@ -137,7 +137,9 @@ class NotificationOut(Shape, frozen=True):
     command_id: int = 0
 
 
-class AlertOut(Shape, frozen=True):
+class AlertHead(Shape, frozen=True):
+    """What every shape of an alert has."""
+
     id: int
     event_id: int  # 0: the event is gone
     device_id: int
@@ -156,9 +158,12 @@ class AlertOut(Shape, frozen=True):
     created_at: str
     acknowledged_at: str | None
     acknowledged_by: str | None
-    comments: int
     text: str
     account_id: int
+
+
+class AlertOut(AlertHead, frozen=True):
+    comments: int  # how many
 
 
 class ToastOut(AlertOut, frozen=True):
@@ -195,30 +200,10 @@ class DeliveryOut(Shape, frozen=True):
     bundled_in: int | None
 
 
-class AlertDetail(Shape, frozen=True):
-    """An alert with what was said of it and what became of it. `comments` are themselves here, not their number."""
+class AlertDetail(AlertHead, frozen=True):
+    """An alert with what was said of it and what became of it."""
 
-    id: int
-    event_id: int
-    device_id: int
-    device_name: str
-    time: str
-    type: str
-    subject: str
-    geofence_id: int
-    geofence_name: str | None
-    position_id: int
-    latitude: float | None
-    longitude: float | None
-    attributes: Attributes
-    late: bool
-    urgent: bool
-    created_at: str
-    acknowledged_at: str | None
-    acknowledged_by: str | None
     comments: list[CommentOut]
-    text: str
-    account_id: int
     deliveries: list[DeliveryOut]
 
 
