@@ -78,17 +78,21 @@ async def test_a_busy_database_is_told_soon(world: World, monkeypatch: pytest.Mo
         assert await works(anna)
 
 
+async def limit_statements(world: World, limit: str) -> None:
+    """On every connection of the pool, each taken as its users take it."""
+    async with AsyncExitStack() as taken:
+        for _ in range(world.server.database.pool.max_size):
+            connection = await taken.enter_async_context(world.server.database.pool.connection())
+            await connection.execute(f"SET statement_timeout = '{limit}'".encode())
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_query_that_takes_too_long_is_told(world: World) -> None:
-    async with world.signed_in("anna") as anna, world.server.database.pool.connection() as connection:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE devices")
-            for other in world.server.database.pool._pool:
-                await other.execute("SET statement_timeout = '300ms'")
-                await other.commit()
+    async with world.signed_in("anna") as anna, await world.server.database.connect() as locking:
+        await limit_statements(world, "300ms")
+        async with locking.transaction():
+            await locking.execute("LOCK TABLE devices")
             _, answer, took_s = await timed(anna, "/api/devices")
-            for other in world.server.database.pool._pool:
-                await other.execute("SET statement_timeout = '30s'")
-                await other.commit()
+        await limit_statements(world, "30s")
         assert (answer.status_code, took_s < 3) == (503, True)
         assert "narrower range" in answer.json()["detail"]
