@@ -134,6 +134,15 @@ class SmsSettings(Section):
     )
 
 
+class BillingSettings(Section):
+    """Charging trackers by the day. `[billing]`"""
+
+    every_s: float = Field(60, gt=0, description="How often accounts whose day has begun are looked for.")
+    warn_by: tuple[Literal["web", "mail", "sms"], ...] = Field(
+        ("web", "mail", "sms"), description="How people are told that money runs out or trackers are blocked; it costs them nothing."
+    )
+
+
 class MapSettings(Section):
     """What the pages show under the vehicles. `[map]`"""
 
@@ -177,6 +186,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     sms: SmsSettings = Field(default_factory=SmsSettings)
+    billing: BillingSettings = Field(default_factory=BillingSettings)
     map: MapSettings = Field(default_factory=MapSettings)
 
     @field_validator("public_url")
