@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
+
+from babel.numbers import format_currency, get_currency_precision
 
 
 class Refused(Exception):
@@ -18,10 +21,11 @@ class NotEnoughMoney(Refused):
     """`needed` and `balance` are minor units of `currency`."""
 
     def __init__(self, needed: int, balance: int, currency: str) -> None:
+        short = format_currency(_exact(needed - balance, currency), currency, locale="en")
         super().__init__(
-            "not_enough_money",
-            f"{needed / 100:.2f} {currency} are needed and {balance / 100:.2f} are there: top up first.",
-            needed=needed,
-            balance=balance,
-            currency=currency,
+            "not_enough_money", f"The balance is {short} short: top up first.", needed=needed, balance=balance, currency=currency
         )
+
+
+def _exact(amount: int, currency: str) -> Decimal:
+    return Decimal(amount).scaleb(-get_currency_precision(currency))

@@ -1,0 +1,45 @@
+"""Amounts as people write and read them; everywhere else they are whole minor units."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from babel.numbers import format_currency, get_currency_precision
+
+from billing.errors import Refused
+
+LARGEST = 10**15  # minor units: more than anybody pays, and far from the end of a bigint even when added up
+
+
+def digits(currency: str) -> int:
+    """Decimals of the currency: 2 for EUR and KZT, 0 for JPY, 3 for KWD."""
+    return get_currency_precision(currency)
+
+
+def plain(amount: int, currency: str) -> str:
+    """`-9.68`: for files and programs."""
+    return f"{exact(amount, currency):f}"
+
+
+def exact(amount: int, currency: str) -> Decimal:
+    """In whole currency units."""
+    return Decimal(amount).scaleb(-digits(currency))
+
+
+def shown(amount: int, currency: str, language: str = "en") -> str:
+    """As the language writes it: `€9.68`, `9,68 ₽`."""
+    return str(format_currency(exact(amount, currency), currency, locale=language))
+
+
+def parsed(text: str, currency: str) -> int:
+    """Minor units of what a person wrote: `300`, `1 234,50`, `1,234.50`. Raises Refused for anything else."""
+    bare = re.sub(r"[\s\u00a0\u202f'’]", "", text)
+    point = max(bare.rfind("."), bare.rfind(","))
+    whole, part = (bare, "") if point < 0 else (bare[:point], bare[point + 1 :])
+    if point >= 0 and len(part) > digits(currency) and len(part) == 3 and re.fullmatch(r"\d{1,3}([.,]\d{3})+", bare):
+        whole, part = bare, ""  # 1,234 is a thousand and something
+    whole = re.sub(r"[.,]", "", whole) if re.fullmatch(r"\d+|\d{1,3}([.,]\d{3})*", whole) else whole
+    if not re.fullmatch(r"\d{1,15}", whole) or not re.fullmatch(r"\d*", part) or len(part) > digits(currency):
+        raise Refused("bad_amount", f"{text!r} is no amount: write it like 1234.50, with at most {digits(currency)} decimals.")
+    return int(whole) * 10 ** digits(currency) + int(part.ljust(digits(currency), "0") or "0")
