@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from dashboards import alert_pages, pages, problems
+from billing.service import Billing
+from dashboards import alert_pages, idempotency, pages, problems
 from dashboards.api import ROUTERS, answers
 from dashboards.geocoder import Geocoder
 from dashboards.identity import Auth
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from telematics.server import Server
 
 
-def create_app(server: Server) -> FastAPI:
-    """The ASGI application on a running server. Behind a proxy, whoever serves it sees to the X-Forwarded-… headers."""
+def create_app(server: Server, billing: Billing | None = None) -> FastAPI:
+    """The ASGI application on a running server. Whoever runs `billing` hands it in. Behind a proxy, whoever serves it sees to the
+    X-Forwarded-… headers."""
     settings = server.settings
     app = FastAPI(
         title="telematics",
@@ -34,8 +36,15 @@ def create_app(server: Server) -> FastAPI:
     geocoder = Geocoder(settings.map.geocoder_url, settings.data_dir)
     server.alerts.composer.place = geocoder.name
     server.alerts.composer.pictures = pictures(server.database, geocoder)
-    app.state.dashboards = State(server=server, auth=Auth(server.database), live=Live(server), geocoder=geocoder)
+    app.state.dashboards = State(
+        server=server,
+        auth=Auth(server.database),
+        live=Live(server),
+        geocoder=geocoder,
+        billing=billing or Billing(server.database, settings),
+    )
     problems.install(app)
+    idempotency.install(app)
     answers.describe(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
+from weakref import WeakValueDictionary
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from billing.service import Billing
     from dashboards.geocoder import Geocoder
     from dashboards.identity import Auth
     from dashboards.live import Live
@@ -21,6 +24,8 @@ class State:
     auth: Auth
     live: Live
     geocoder: Geocoder
+    billing: Billing
+    running: WeakValueDictionary[tuple[int, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)  # idempotency.py
 
 
 def of(connection: HTTPConnection) -> State:

@@ -8,10 +8,11 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import prometheus_client
 import structlog
 import typer
 import uvicorn
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 import dashboards
+from billing.service import Billing
 from dashboards import people
 from dashboards.door import configuration
 from telematics.config import Settings
@@ -143,12 +145,16 @@ async def _serve(settings: Settings, beside: Work | None, first: Work | None) ->
     """True when it stopped because a part had died."""
     stop = Stop()
     with _listening(settings.http_host, settings.http_port) as door:
-        async with Server(settings) as server:
+        async with Server(settings) as server, AsyncExitStack() as stack:
             if first is not None:
                 await first(server)
             stop.started(server)
-            web = _web(server)
-            working = [asyncio.create_task(web.serve(sockets=[door]), name="web")]
+            billing = _billing(server, stack)
+            web = _web(server, billing)
+            working = [
+                asyncio.create_task(web.serve(sockets=[door]), name="web"),
+                asyncio.create_task(billing.run(), name="billing"),
+            ]
             if beside is not None:
                 working.append(asyncio.create_task(_call(beside, server), name="beside"))
             endings = [asyncio.create_task(stop.told.wait()), asyncio.create_task(server.failed.wait())]
@@ -169,8 +175,17 @@ async def _call(beside: Work, server: Server) -> None:
     await asyncio.Event().wait()  # its end is not the server's
 
 
-def _web(server: Server) -> Web:
-    return Web(configuration(dashboards.create_app(server), server.settings, stop_s=WEB_STOP_S))
+def _billing(server: Server, stack: AsyncExitStack) -> Billing:
+    """What `telematics` may not import, put together: the server tells billing what changed, and asks it for nothing else."""
+    billing = Billing(server.database, server.settings)
+    billing.watch(server.changes)
+    prometheus_client.REGISTRY.register(billing.metrics)
+    stack.callback(prometheus_client.REGISTRY.unregister, billing.metrics)
+    return billing
+
+
+def _web(server: Server, billing: Billing) -> Web:
+    return Web(configuration(dashboards.create_app(server, billing), server.settings, stop_s=WEB_STOP_S))
 
 
 @contextmanager

@@ -25,7 +25,8 @@ AGAIN_S = 1.0
 
 
 class Changes:
-    """`subscribe` first, then `load` everything once, then `run` for the life of the server."""
+    """`subscribe` first, then `load` everything once, then `run` for the life of the server. Whoever subscribes later loads by
+    themselves."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,7 +63,7 @@ class Changes:
             table, _, number = payload.partition(":")
             if number.isdecimal():
                 changed[table].add(int(number))
-        for table, reloads in self._reloads.items():
+        for table, reloads in list(self._reloads.items()):  # somebody may subscribe meanwhile
             if table in changed:
                 for reload in reloads:
                     await reload(changed[table])
