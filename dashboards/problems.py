@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from billing.errors import Refused
 from dashboards import sql
 
 log = structlog.get_logger(__name__)
@@ -43,8 +44,10 @@ def answer(
     detail: str = "",
     headers: Mapping[str, str] | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    """`members` are the problem's own, as the RFC has it: they hide none of its words."""
+    body: dict[str, Any] = {**(members or {}), "type": "about:blank", "title": title, "status": status}
     if detail:
         body["detail"] = detail
     if errors:
@@ -55,6 +58,7 @@ def answer(
 def install(app: FastAPI) -> None:
     """Every error of the app leaves as a problem."""
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     for busy in sql.UNREACHABLE:
@@ -67,6 +71,25 @@ def install(app: FastAPI) -> None:
 def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return answer(error.status, error.title, error.detail, error.headers)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """With a code for programs, and the values that the sentence was made of."""
+    assert isinstance(error, Refused)
+    status, title = 409, "Refused"
+    if error.code == "not_enough_money":
+        status, title = 402, "Not enough money"
+    elif error.code.startswith("no_"):
+        status, title = 404, "There is no such thing"
+    elif error.code.startswith("bad_"):
+        status, title = 400, "The request can't be understood"
+    members = {_camel(name): value for name, value in {**error.values, "code": error.code}.items()}
+    return answer(status, title, str(error), members=members)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _http(request: Request, error: Exception) -> Response:
