@@ -52,7 +52,7 @@ def server_url() -> Iterator[str]:
 
 
 @contextmanager
-def _database(server_url: str, template: str | None = None) -> Iterator[str]:
+def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     name = f"telematics_test_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         strategy = "" if template is None else f" TEMPLATE {template} STRATEGY file_copy"
@@ -68,7 +68,7 @@ def _database(server_url: str, template: str | None = None) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
     """The name of a database with the schema and nothing else, which nobody is connected to."""
-    with _database(server_url) as url:
+    with new_database(server_url) as url:
         store._prepare(url)
         name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
         assert isinstance(name, str)
@@ -81,13 +81,13 @@ def template(server_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
-    with _database(server_url, template) as url:
+    with new_database(server_url, template) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
-    with _database(server_url) as url:
+    with new_database(server_url) as url:
         yield url
 
 

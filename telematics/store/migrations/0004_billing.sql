@@ -193,6 +193,7 @@ BEGIN
             AND added.reverses_entry IS NOT DISTINCT FROM CASE WHEN l.kind = 'customer' THEN e.reverses END
         ), false)
         OR coalesce(sum(added.amount) FILTER (WHERE l.kind = 'customer'), 0) <> min(e.amount)
+        OR min(e.reverses) IS NOT NULL AND NOT bool_or(l.kind = 'customer') -- nothing would tie it to what it reverses
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'entry % is not balanced, or not whole', wrong USING ERRCODE = 'integrity_constraint_violation';
