@@ -5,6 +5,7 @@ A nested setting is written `TELEMATICS_LIMITS__IDLE_S=600`. `docs/configuration
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -134,13 +135,72 @@ class SmsSettings(Section):
     )
 
 
+class ProviderSettings(Section):
+    """A way to pay on a provider's page. `[billing.providers.NAME]`"""
+
+    kind: Literal["stripe", "webhook"] = Field(description="stripe: Stripe Checkout; webhook: any other, by signed callbacks.")
+    title: str = Field("", max_length=64, description="What customers read on the button; empty: NAME.")
+    secret_key: SecretStr | None = Field(None, description="Of stripe: the secret or restricted key, sk_… or rk_….")
+    webhook_secret: SecretStr = Field(description="By which callbacks are signed: whsec_….")
+    previous_webhook_secret: SecretStr | None = Field(
+        None, description="The one before, which is believed as well while you change it; unset: none."
+    )
+    page_url: str | None = Field(
+        None,
+        description="Of webhook: the address of the page to pay on, with {reference}, {amount}, {currency}, {return_url},"
+        " {timestamp} and {signature}, see payments.md.",
+    )
+    currencies: tuple[str, ...] | None = Field(None, description="Currencies that it takes, such as KZT; unset: all.")
+    api_url: str | None = Field(None, description="Of stripe: another server in the place of Stripe's own; for tests.")
+
+    @field_validator("currencies")
+    @classmethod
+    def _are_currencies(cls, currencies: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if currencies is not None and not all(re.fullmatch("[A-Z]{3}", currency) for currency in currencies):
+            raise ValueError('write currencies as three capital letters: ["KZT", "EUR"]')
+        return currencies
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> ProviderSettings:
+        if self.kind == "stripe" and (self.secret_key is None or not self.secret_key.get_secret_value().strip()):
+            raise ValueError("stripe needs secret_key, from dashboard.stripe.com under Developers, API keys")
+        if self.kind == "webhook" and (self.page_url is None or not re.match(r"https?://[^/\s{}]+/?", self.page_url)):
+            raise ValueError("webhook needs page_url, such as https://pay.example.com/?order={reference}&amount={amount}")
+        for secret in (self.webhook_secret, self.previous_webhook_secret):
+            if secret is not None and not _is_webhook_secret(self.kind, secret.get_secret_value()):
+                raise ValueError("a webhook secret is whsec_ and at least 16 random bytes in base64: see payments.md")
+        return self
+
+
+def _is_webhook_secret(kind: str, secret: str) -> bool:
+    """Stripe's are taken as they are, the others are base64 as Standard Webhooks wants it."""
+    if kind == "stripe":
+        return len(secret.strip()) >= 16
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) >= 16
+    except ValueError:
+        return False
+
+
 class BillingSettings(Section):
     """Charging trackers by the day. `[billing]`"""
 
     every_s: float = Field(60, gt=0, description="How often accounts whose day has begun are looked for.")
     warn_by: tuple[Literal["web", "mail", "sms"], ...] = Field(
-        ("web", "mail", "sms"), description="How people are told that money runs out or trackers are blocked; it costs them nothing."
+        ("web", "mail", "sms"),
+        description="How people are told that money runs out or trackers are blocked; it costs them nothing.",
     )
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict, description="Ways to pay, see below.")
+
+    @field_validator("providers")
+    @classmethod
+    def _are_named(cls, providers: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        for name in providers:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name) or name in ("bank", "cash", "bonus"):
+                raise ValueError(
+                    f"{name!r} can't be a provider's name: use small letters and digits, but not bank, cash or bonus"
+                )
+        return providers
 
 
 class MapSettings(Section):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 import protocols
 import telematics.config
@@ -32,14 +34,19 @@ def settings_table(model: type[BaseModel], prefix: str = "") -> list[str]:
 def shown(prefix: str, name: str, default: object) -> str:
     if name == "data_dir":
         return "the user's data folder"
-    if default is None or default in ("", {}):
+    if default is None or default is PydanticUndefined or default in ("", {}):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def test_every_setting_is_in_the_docs() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
-    for row in settings_table(Settings) + settings_table(telematics.config.ListenerSettings, "listeners.NAME."):
+    tables = [
+        settings_table(Settings),
+        settings_table(telematics.config.ListenerSettings, "listeners.NAME."),
+        settings_table(telematics.config.ProviderSettings, "billing.providers.NAME."),
+    ]
+    for row in chain.from_iterable(tables):
         assert row in text
 
 
