@@ -14,7 +14,8 @@ LARGEST = 10**15  # minor units: more than anybody pays, and far from the end of
 
 def digits(currency: str) -> int:
     """Decimals of the currency: 2 for EUR and KZT, 0 for JPY, 3 for KWD."""
-    return get_currency_precision(currency)
+    found: int = get_currency_precision(currency)
+    return found
 
 
 def plain(amount: int, currency: str) -> str:
@@ -34,12 +35,13 @@ def shown(amount: int, currency: str, language: str = "en") -> str:
 
 def parsed(text: str, currency: str) -> int:
     """Minor units of what a person wrote: `300`, `1 234,50`, `1,234.50`. Raises Refused for anything else."""
+    decimals = digits(currency)
     bare = re.sub(r"[\s\u00a0\u202f'’]", "", text)
     point = max(bare.rfind("."), bare.rfind(","))
     whole, part = (bare, "") if point < 0 else (bare[:point], bare[point + 1 :])
-    if point >= 0 and len(part) > digits(currency) and len(part) == 3 and re.fullmatch(r"\d{1,3}([.,]\d{3})+", bare):
+    if point >= 0 and len(part) > decimals and len(part) == 3 and re.fullmatch(r"\d{1,3}([.,]\d{3})+", bare):
         whole, part = bare, ""  # 1,234 is a thousand and something
     whole = re.sub(r"[.,]", "", whole) if re.fullmatch(r"\d+|\d{1,3}([.,]\d{3})*", whole) else whole
-    if not re.fullmatch(r"\d{1,15}", whole) or not re.fullmatch(r"\d*", part) or len(part) > digits(currency):
-        raise Refused("bad_amount", f"{text!r} is no amount: write it like 1234.50, with at most {digits(currency)} decimals.")
-    return int(whole) * 10 ** digits(currency) + int(part.ljust(digits(currency), "0") or "0")
+    if not re.fullmatch(r"\d{1,15}", whole) or not re.fullmatch(r"\d*", part) or len(part) > decimals:
+        raise Refused("bad_amount", f"{text!r} is no amount: write it like 1234.50, with at most {decimals} decimals.")
+    return int(whole + part.ljust(decimals, "0"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 COVERED_DAYS = 31  # that a connection pays for, its own among them
 CHANGES_A_MONTH = 2  # of the tariff, by the customer
@@ -32,8 +32,12 @@ def covered_until(day: date) -> date:
 
 
 def local_day(now: datetime, time_zone: str) -> date:
-    """The account's calendar day."""
-    return now.astimezone(ZoneInfo(time_zone)).date()
+    """The account's calendar day. A zone that nobody knows (any more) is UTC: one account must not stop the others."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone = ZoneInfo("UTC")
+    return now.astimezone(zone).date()
 
 
 def may_withdraw(first_paid: date, day: date) -> bool:

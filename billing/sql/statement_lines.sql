@@ -1,0 +1,22 @@
+-- Lines of a customer's statement, oldest first, after this one, with what those passed over by `skipped` add up to, if any.
+-- Lives on ledger_entries (account_id, day, id), the primary key of lines.
+WITH lines AS (
+    SELECT e.day, e.at, e.id AS entry_id, l.no, e.kind, l.tracker_id, l.version_id, l.amount, e.memo, e.reverses, l.reverses_no
+    FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
+    WHERE e.account_id = %(account_id)s AND e.day BETWEEN %(since)s AND %(until)s AND e.id <= %(last)s
+      AND l.ledger_id = (SELECT id FROM ledger_accounts WHERE account_id = %(account_id)s AND kind = 'customer')
+      AND (e.day, e.id, l.no) > (%(after_day)s::date, %(after_entry)s::bigint, %(after_no)s::int)
+      AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
+      AND (%(entry_id)s::bigint IS NULL OR e.id = %(entry_id)s)
+      AND (%(device_id)s::int IS NULL OR l.tracker_id = ANY(ARRAY(
+          SELECT id FROM billed_trackers WHERE account_id = %(account_id)s AND device_id = %(device_id)s)))
+    ORDER BY e.day, e.id, l.no
+    LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT lines.day, lines.at, lines.entry_id, lines.no, lines.kind, t.device_id, t.name, t.unique_id, tariffs.name AS tariff, v.price,
+    lines.amount, lines.memo, lines.reverses, lines.reverses_no, 1 AS lines
+FROM lines
+    LEFT JOIN billed_trackers t ON t.id = lines.tracker_id
+    LEFT JOIN tariff_versions v ON v.id = lines.version_id
+    LEFT JOIN tariffs ON tariffs.id = v.tariff_id
+ORDER BY lines.day, lines.entry_id, lines.no
