@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
+from billing.allowances import Allowances
 from billing.metrics import BillingMetrics
 from telematics.config import Settings
 from telematics.store.database import Database
@@ -39,9 +40,11 @@ class Billing:
         self._sweep = True  # there may be others that nobody told us of
         self._wake = asyncio.Event()
         self.metrics = BillingMetrics()
+        self.allowances = Allowances(database)
 
     def watch(self, changes: Changes) -> None:
         changes.subscribe("billed_trackers", self._connected)
+        self.allowances.watch(changes)
 
     async def _connected(self, account_ids: set[int] | None) -> None:
         """Never waits: zones and rules are loaded by the same task."""

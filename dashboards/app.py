@@ -36,12 +36,15 @@ def create_app(server: Server, billing: Billing | None = None) -> FastAPI:
     geocoder = Geocoder(settings.map.geocoder_url, settings.data_dir)
     server.alerts.composer.place = geocoder.name
     server.alerts.composer.pictures = pictures(server.database, geocoder)
+    if billing is None:
+        billing = Billing(server.database, settings)
+        billing.watch(server.changes)
     app.state.dashboards = State(
         server=server,
-        auth=Auth(server.database),
+        auth=Auth(server.database, allowances=billing.allowances),
         live=Live(server),
         geocoder=geocoder,
-        billing=billing or Billing(server.database, settings),
+        billing=billing,
     )
     problems.install(app)
     idempotency.install(app)

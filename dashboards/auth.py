@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from billing.allowances import NotInTariff
 from dashboards import identity
 from dashboards.identity import Signed, Viewer
 from dashboards.problems import Problem
@@ -22,8 +23,13 @@ async def optional_signed(connection: HTTPConnection) -> Signed | None:
 
 
 async def optional_user(connection: HTTPConnection) -> Viewer | None:
-    """Whoever is signed in, or None."""
-    signed = await optional_signed(connection)
+    """Whoever is signed in, or None. A token in a browser's cookie that the tariff doesn't allow any more leads to the login."""
+    try:
+        signed = await optional_signed(connection)
+    except NotInTariff:
+        if "authorization" in connection.headers:
+            raise
+        return None
     return signed.viewer if signed else None
 
 

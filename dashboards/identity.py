@@ -23,6 +23,8 @@ from typing import Any, Literal
 
 from starlette.requests import HTTPConnection
 
+from billing.allowances import Allowances
+from billing.errors import Refused
 from dashboards import passwords, sql
 from dashboards.problems import Problem
 from dashboards.throttle import Throttle
@@ -117,6 +119,7 @@ class Believed:
 class Auth:
     database: Database
     throttle: Throttle = field(default_factory=Throttle)
+    allowances: Allowances | None = None  # None: whatever an account's tariff, programs may come in
     _believed: OrderedDict[bytes, Believed] = field(default_factory=OrderedDict)
     _watched: defaultdict[int, list[tuple[Signed, asyncio.Event]]] = field(default_factory=lambda: defaultdict(list))
     _checking: dict[bytes, asyncio.Task[Signed]] = field(default_factory=dict)
@@ -178,7 +181,8 @@ class Auth:
         self.forget(key)
 
     async def issue_token(self, signed: Signed, expires_at: datetime | None) -> str:
-        """A token for programs. One that was asked for with a token doesn't outlive it."""
+        """A token for programs. One that was asked for with a token doesn't outlive it. Raises NotInTariff."""
+        await self._check_tariff(signed.viewer)
         now = datetime.now(UTC)
         expires_at = expires_at or now + TOKEN_LASTS
         if signed.kind == "token" and signed.expires_at:
@@ -210,8 +214,15 @@ class Auth:
     async def signed_in(self, connection: HTTPConnection, token: str | None = None) -> Signed | None:
         """Whoever vouches first: the Authorization header, `token`, the cookie. None: nobody.
 
-        Raises Problem 401 for a wrong Authorization header, since whoever sends one wants to know.
+        Raises Problem 401 for a wrong Authorization header, since whoever sends one wants to know, and NotInTariff where programs
+        have no business: a session alone is a person's.
         """
+        signed = await self._vouched(connection, token)
+        if signed is not None and signed.kind != "session":
+            await self._check_tariff(signed.viewer)
+        return signed
+
+    async def _vouched(self, connection: HTTPConnection, token: str | None) -> Signed | None:
         header = connection.headers.get("authorization")
         if header:
             return await self._by_header(header, client_address(connection))
@@ -222,11 +233,20 @@ class Auth:
 
     async def still(self, signed: Signed) -> bool:
         """Whether it's still good; asks the database at most every few seconds."""
+        if signed.kind != "session":
+            try:
+                await self._check_tariff(signed.viewer)
+            except Refused:
+                return False
         known = self._believed.get(signed.key)
         if known and known.row_until > time.monotonic():
             return known.signed.viewer == signed.viewer
         found = await self._ask(signed.key) if signed.kind != "password" else await self._ask_user(signed, known)
         return found is not None and found.viewer == signed.viewer
+
+    async def _check_tariff(self, viewer: Viewer) -> None:
+        if self.allowances is not None and not viewer.administrator:
+            (await self.allowances.of(viewer.account_id)).check_api()
 
     async def _by_header(self, header: str, address: str) -> Signed:
         scheme, _, credentials = header.partition(" ")

@@ -79,6 +79,8 @@ def _refused(request: Request, error: Exception) -> Response:
     status, title = 409, "Refused"
     if error.code == "not_enough_money":
         status, title = 402, "Not enough money"
+    elif error.code == "tariff":
+        status, title = 403, "Your tariff doesn't allow this"
     elif error.code.startswith("no_"):
         status, title = 404, "There is no such thing"
     elif error.code.startswith("bad_"):

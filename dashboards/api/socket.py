@@ -19,6 +19,7 @@ import structlog
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from billing.errors import Refused
 from dashboards import security, sql
 from dashboards.identity import Signed
 from dashboards.live import batched, joined
@@ -47,14 +48,14 @@ async def live(socket: WebSocket, token: str | None = None, only: str | None = N
             return
         with shared.auth.watch(signed) as ended:
             await _serve(socket, shared, signed, ended, only_alerts=only == "alerts")
-    except Problem as problem:
-        await _refuse(socket, problem)
+    except (Problem, Refused) as error:
+        await _refuse(socket, error)
 
 
-async def _refuse(socket: WebSocket, problem: Problem) -> None:
-    log.info("live socket refused", reason=str(problem))
+async def _refuse(socket: WebSocket, error: Problem | Refused) -> None:
+    log.info("live socket refused", reason=str(error))
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-        await socket.close(POLICY_VIOLATION, problem.title)
+        await socket.close(POLICY_VIOLATION, error.title if isinstance(error, Problem) else "Not in your tariff")
 
 
 async def _serve(socket: WebSocket, shared: State, signed: Signed, ended: asyncio.Event, *, only_alerts: bool) -> None:
