@@ -1,11 +1,11 @@
--- Lines of a customer's statement, oldest first, after this one, with what those passed over by `skipped` add up to, if any.
+-- Lines of a customer's statement after this one, oldest first.
 -- Lives on ledger_entries (account_id, day, id), the primary key of lines.
-WITH lines AS (
+WITH lines AS MATERIALIZED (
     SELECT e.day, e.at, e.id AS entry_id, l.no, e.kind, l.tracker_id, l.version_id, l.amount, e.memo, e.reverses, l.reverses_no
     FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
     WHERE e.account_id = %(account_id)s AND e.day BETWEEN %(since)s AND %(until)s AND e.id <= %(last)s
       AND l.ledger_id = (SELECT id FROM ledger_accounts WHERE account_id = %(account_id)s AND kind = 'customer')
-      AND (e.day, e.id, l.no) > (%(after_day)s::date, %(after_entry)s::bigint, %(after_no)s::int)
+      AND (e.day, e.id) >= (%(after_day)s, %(after_entry)s) AND (e.day, e.id, l.no) > (%(after_day)s, %(after_entry)s, %(after_no)s)
       AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
       AND (%(entry_id)s::bigint IS NULL OR e.id = %(entry_id)s)
       AND (%(device_id)s::int IS NULL OR l.tracker_id = ANY(ARRAY(
@@ -14,7 +14,8 @@ WITH lines AS (
     LIMIT %(limit)s OFFSET %(offset)s
 )
 SELECT lines.day, lines.at, lines.entry_id, lines.no, lines.kind, t.device_id, t.name, t.unique_id, tariffs.name AS tariff, v.price,
-    lines.amount, lines.memo, lines.reverses, lines.reverses_no, 1 AS lines
+    lines.amount, lines.memo, lines.reverses, lines.reverses_no, 1 AS lines,
+    (%(balance)s + sum(lines.amount) OVER (ORDER BY lines.day, lines.entry_id, lines.no))::bigint AS balance
 FROM lines
     LEFT JOIN billed_trackers t ON t.id = lines.tracker_id
     LEFT JOIN tariff_versions v ON v.id = lines.version_id

@@ -1,0 +1,16 @@
+-- What the first lines of a customer's statement add up to; `grouped`: its first entries.
+-- Lives on ledger_entries (account_id, day, id), the primary key of lines.
+SELECT coalesce(sum(amount), 0)::bigint
+FROM (
+    SELECT sum(l.amount) AS amount
+    FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
+    WHERE e.account_id = %(account_id)s AND e.day BETWEEN %(since)s AND %(until)s AND e.id <= %(last)s
+      AND l.ledger_id = (SELECT id FROM ledger_accounts WHERE account_id = %(account_id)s AND kind = 'customer')
+      AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
+      AND (%(entry_id)s::bigint IS NULL OR e.id = %(entry_id)s)
+      AND (%(device_id)s::int IS NULL OR l.tracker_id = ANY(ARRAY(
+          SELECT id FROM billed_trackers WHERE account_id = %(account_id)s AND device_id = %(device_id)s)))
+    GROUP BY e.day, e.id, CASE WHEN %(grouped)s THEN 0 ELSE l.no END
+    ORDER BY e.day, e.id, CASE WHEN %(grouped)s THEN 0 ELSE l.no END
+    LIMIT %(offset)s
+) first
