@@ -25,7 +25,7 @@ from dashboards import passwords
 from dashboards.door import configuration
 from telematics.config import ListenerSettings, Settings
 from telematics.server import Server
-from tests.conftest import _database as database_copy
+from tests.conftest import new_database as database_copy
 
 PASSWORD = "correct horse"
 LISTENERS = {name: ListenerSettings(host="127.0.0.1", port=0) for name in ("gt06", "osmand", "teltonika", "wialon")}

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from dashboards import sql
 from telematics.config import Settings
 from tests.api.conftest import LISTENERS, World, eventually, running
-from tests.conftest import _database as database_copy
+from tests.conftest import new_database as database_copy
 
 
 @asynccontextmanager

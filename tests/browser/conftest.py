@@ -24,7 +24,7 @@ from telematics.config import MapSettings, Settings
 from telematics.simulator import gt06
 from telematics.simulator.fix import Fix
 from tests.api.conftest import LISTENERS, PASSWORD, World, cheap_argon2, running
-from tests.conftest import _database as database_copy
+from tests.conftest import new_database as database_copy
 
 __all__ = ["cheap_argon2"]
 

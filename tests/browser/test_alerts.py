@@ -22,7 +22,7 @@ from tests.browser.conftest import DESKTOP, PHONE, Gt06, Visits
 from tests.browser.test_access import faults
 from tests.browser.test_pages import ALMATY, add_tracker
 from tests.browser.test_zones import add, clicks, save, stored, zones_page
-from tests.conftest import _database as database_copy
+from tests.conftest import new_database as database_copy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PNG = b"\x89PNG\r\n\x1a\n"
