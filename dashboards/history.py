@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from billing.allowances import History
 from dashboards import sql
 from dashboards.api.parameters import Range
 from dashboards.identity import Viewer
@@ -23,25 +24,30 @@ PART = 2_500  # rows of one query
 AT_ONCE = 200  # positions given at once: about 6 ms, files of them included, before others get a turn
 
 
-async def check_size(server: Server, device_ids: Sequence[int], between: Range) -> int:
-    """How many positions there are. Raises Problem 413 for more than fit in one answer."""
+async def check_size(server: Server, device_ids: Sequence[int], between: Range, past: History) -> int:
+    """How many positions there are to be seen. Raises Problem 413 for more than fit in one answer."""
     size = await sql.value(
         server.database,
         "history_size",
         device_ids=list(device_ids),
-        since=between.since,
+        since=past.since(between.since),
         until=between.until,
         bound=LONGEST + 1,
+        **past.sql,
     )
     if size > LONGEST:
         raise Problem(413, f"More than {LONGEST:,} positions", "Narrow the range from … to, or name fewer devices.")
     return int(size)
 
 
-async def read(server: Server, device_id: int, between: Range, limit: int = LONGEST) -> AsyncIterator[list[Position]]:
-    """In order of time, in parts, up to `limit` positions. Reports before the first known place of all are left out."""
-    walk = await _start(server, device_id, between.since)
-    after = between.since - timedelta(microseconds=1)
+async def read(
+    server: Server, device_id: int, between: Range, past: History, limit: int = LONGEST
+) -> AsyncIterator[list[Position]]:
+    """In order of time, in parts, up to `limit` positions, as far as the tariff shows them. Reports before the first known place
+    of all are left out."""
+    since = past.since(between.since)
+    walk = await _start(server, device_id, since, past)
+    after = since - timedelta(microseconds=1)
     while limit > 0:
         asked = min(PART, limit)
         rows = await sql.rows(
@@ -52,6 +58,7 @@ async def read(server: Server, device_id: int, between: Range, limit: int = LONG
             after=after,
             until=between.until,
             limit=asked,
+            **past.sql,
         )
         for some in batched(rows, AT_ONCE):
             part = [position for row in some if (position := walk.step(row)) is not None]
@@ -63,12 +70,12 @@ async def read(server: Server, device_id: int, between: Range, limit: int = LONG
         after = rows[-1].time
 
 
-async def by_number(server: Server, viewer: Viewer, numbers: Sequence[int]) -> list[Position]:
-    """Those of the viewer's, in the order asked for."""
-    rows = await sql.rows(server.database, "positions_by_id", Stored, ids=list(numbers), **viewer.scope)
+async def by_number(server: Server, viewer: Viewer, numbers: Sequence[int], past: History) -> list[Position]:
+    """Those of the viewer's, in the order asked for, as far as the tariff shows them."""
+    rows = await sql.rows(server.database, "positions_by_id", Stored, ids=list(numbers), **viewer.scope, **past.sql)
     found: dict[int, Position] = {}
     for row in rows:
-        place = place_of(row) or await _place_before(server, row.device_id, row.time)
+        place = place_of(row) or await _place_before(server, row.device_id, row.time, past)
         if place is not None:
             found[row.id] = from_stored(
                 row,
@@ -100,15 +107,15 @@ class Walk:
         return from_stored(row, place, protocol=self.protocol, total_m=self.total_m, moves_at_kmh=self.moves_at_kmh)
 
 
-async def _start(server: Server, device_id: int, since: datetime) -> Walk:
+async def _start(server: Server, device_id: int, since: datetime, past: History) -> Walk:
     day = datetime.combine(since.astimezone(UTC).date(), time(), UTC)
     total_m = await sql.value(server.database, "distance_before", device_id=device_id, since=since, day=day)
-    place = await _place_before(server, device_id, since)
+    place = await _place_before(server, device_id, since, past)
     return Walk(place, total_m, _protocol(server, device_id), server.settings.motion.start_kmh)
 
 
-async def _place_before(server: Server, device_id: int, since: datetime) -> Place | None:
-    return await sql.row(server.database, "place_before", Place, device_id=device_id, since=since)
+async def _place_before(server: Server, device_id: int, since: datetime, past: History) -> Place | None:
+    return await sql.row(server.database, "place_before", Place, device_id=device_id, since=since, **past.sql)
 
 
 def _protocol(server: Server, device_id: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from dashboards import auth, sql
+from dashboards.allowed import Past
 from dashboards.api import answers
 from dashboards.api.parameters import EventId
 from dashboards.problems import not_found
@@ -15,8 +16,8 @@ router = APIRouter(prefix="/api/events", tags=["Events"])
 
 
 @router.get("/{event_id}", responses=answers.shaped(EventOut))
-async def get_event(event_id: EventId, viewer: auth.User, shared: Shared) -> Response:
-    row = await sql.row(shared.server.database, "event", EventRow, id=event_id, **viewer.scope)
+async def get_event(event_id: EventId, viewer: auth.User, shared: Shared, past: Past) -> Response:
+    row = await sql.row(shared.server.database, "event", EventRow, id=event_id, **viewer.scope, **past.sql)
     if row is None:
         raise not_found("event")
     return answers.json(from_event(row, row.id))

@@ -9,7 +9,9 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from billing.allowances import History
 from dashboards import auth, export, history
+from dashboards.allowed import Past
 from dashboards.api import answers
 from dashboards.api.devices import device_of
 from dashboards.api.parameters import Between, Id, Instant, PositionIds, Range, checked_range
@@ -29,6 +31,7 @@ async def list_positions(
     request: Request,
     viewer: auth.User,
     shared: Shared,
+    past: Past,
     device_id: Annotated[Id | None, Query(alias="deviceId")] = None,
     since: Annotated[Instant | None, Query(alias="from")] = None,
     until: Annotated[Instant | None, Query(alias="to")] = None,
@@ -37,16 +40,16 @@ async def list_positions(
 ) -> Response:
     """By `id` those; by `deviceId`, `from` and `to` history; by `deviceId` its newest; otherwise the newest of all devices."""
     if ids:
-        return await answers.listed(await history.by_number(shared.server, viewer, ids), lambda position: position)
+        return await answers.listed(await history.by_number(shared.server, viewer, ids, past), lambda position: position)
     if since is not None or until is not None:
         if device_id is None or since is None or until is None:
             raise Problem(400, "Not enough to go by", "History takes deviceId, from and to together.")
         between = checked_range(since, until)
         await device_of(shared, viewer, device_id)
         if limit is not None:
-            return await _some(request, shared, device_id, between, limit)
-        await history.check_size(shared.server, [device_id], between)
-        return await stream(history.read(shared.server, device_id, between))
+            return await _some(request, shared, device_id, between, past, limit)
+        await history.check_size(shared.server, [device_id], between, past)
+        return await stream(history.read(shared.server, device_id, between, past))
     if device_id is not None:
         await device_of(shared, viewer, device_id)
         return answers.raw(joined(await shared.live.positions([device_id])))
@@ -54,20 +57,20 @@ async def list_positions(
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-async def as_csv(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery) -> Response:
-    device, parts = await _history(shared, viewer, device_id, between)
+async def as_csv(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery, past: Past) -> Response:
+    device, parts = await _history(shared, viewer, device_id, between, past)
     return await _file(export.csv(parts), device, "text/csv; charset=utf-8", "csv")
 
 
 @router.get("/gpx", response_class=Response, responses={200: {"content": {"application/gpx+xml": {}}}})
-async def as_gpx(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery) -> Response:
-    device, parts = await _history(shared, viewer, device_id, between)
+async def as_gpx(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery, past: Past) -> Response:
+    device, parts = await _history(shared, viewer, device_id, between, past)
     return await _file(export.gpx(parts, device.name), device, "application/gpx+xml", "gpx")
 
 
 @router.get("/kml", response_class=Response, responses={200: {"content": {"application/vnd.google-earth.kml+xml": {}}}})
-async def as_kml(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery) -> Response:
-    device, parts = await _history(shared, viewer, device_id, between)
+async def as_kml(viewer: auth.User, shared: Shared, between: Between, device_id: DeviceIdQuery, past: Past) -> Response:
+    device, parts = await _history(shared, viewer, device_id, between, past)
     return await _file(export.kml(parts, device.name), device, "application/vnd.google-earth.kml+xml", "kml")
 
 
@@ -85,9 +88,10 @@ async def _as_json(parts: Parts) -> AsyncIterator[bytes]:
     yield b"[]" if comma == b"[" else b"]"
 
 
-async def _some(request: Request, shared: State, device_id: int, between: Range, limit: int) -> Response:
+async def _some(request: Request, shared: State, device_id: int, between: Range, past: History, limit: int) -> Response:
     """The first `limit` rows, and where the next are."""
-    positions = [position async for part in history.read(shared.server, device_id, between, limit + 1) for position in part]
+    parts = history.read(shared.server, device_id, between, past, limit + 1)
+    positions = [position async for part in parts for position in part]
     headers = {}
     if len(positions) > limit:
         url = request.url.include_query_params(**{"from": positions[limit].device_time})
@@ -95,10 +99,10 @@ async def _some(request: Request, shared: State, device_id: int, between: Range,
     return await answers.listed(positions[:limit], lambda position: position, headers)
 
 
-async def _history(shared: State, viewer: auth.Viewer, device_id: int, between: Range) -> tuple[DeviceRow, Parts]:
+async def _history(shared: State, viewer: auth.Viewer, device_id: int, between: Range, past: History) -> tuple[DeviceRow, Parts]:
     device = await device_of(shared, viewer, device_id)
-    await history.check_size(shared.server, [device_id], between)
-    return device, history.read(shared.server, device_id, between)
+    await history.check_size(shared.server, [device_id], between, past)
+    return device, history.read(shared.server, device_id, between, past)
 
 
 async def _file(chunks: AsyncIterator[bytes], device: DeviceRow, media_type: str, ending: str) -> Response:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from dashboards import auth, history, sql, tracks
+from billing.allowances import History
+from dashboards import allowed, auth, history, sql, tracks
+from dashboards.allowed import Past
 from dashboards.api import answers
 from dashboards.api.devices import devices_of
 from dashboards.api.parameters import Between, Ids, Range
@@ -21,18 +23,18 @@ from dashboards.state import Shared, State
 from dashboards.tracks import Leg, Point
 from telematics.config import MotionSettings
 
-router = APIRouter(prefix="/api/reports", tags=["Reports"])
+router = APIRouter(prefix="/api/reports", tags=["Reports"], dependencies=[Depends(allowed.reports)])
 MOST_EVENTS = 50_000  # some 15 MB of JSON
 Devices = Annotated[Ids, Query(alias="deviceId", description="repeatable")]
 Types = Annotated[Sequence[Annotated[str, Field(max_length=64)]], Query(alias="type", max_length=100, description="repeatable")]
 
 
 @router.get("/route", responses=answers.shaped(list[Position]))
-async def route(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
+async def route(viewer: auth.User, shared: Shared, between: Between, past: Past, device_ids: Devices = ()) -> Response:
     """All positions of the devices, one device after the other."""
     devices = await devices_of(shared, viewer, _named(device_ids))
-    await history.check_size(shared.server, [device.id for device in devices], between)
-    return await stream(_one_after_another(shared, devices, between))
+    await history.check_size(shared.server, [device.id for device in devices], between, past)
+    return await stream(_one_after_another(shared, devices, between, past))
 
 
 @router.get("/events", responses=answers.shaped(list[EventOut]))
@@ -40,6 +42,7 @@ async def list_events(
     viewer: auth.User,
     shared: Shared,
     between: Between,
+    past: Past,
     device_ids: Devices = (),
     types: Types = (),
 ) -> Response:
@@ -52,10 +55,11 @@ async def list_events(
         EventRow,
         device_ids=list(device_ids) or None,
         types=None if not types or "allEvents" in types else list(types),
-        since=between.since,
+        since=past.since(between.since),
         until=between.until,
         limit=MOST_EVENTS + 1,
         **viewer.scope,
+        **past.sql,
     )
     if len(rows) > MOST_EVENTS:
         raise Problem(413, f"More than {MOST_EVENTS:,} events", "Narrow the range from … to, name devices or types.")
@@ -63,21 +67,21 @@ async def list_events(
 
 
 @router.get("/stops", responses=answers.shaped(list[Stop]))
-async def list_stops(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
+async def list_stops(viewer: auth.User, shared: Shared, between: Between, past: Past, device_ids: Devices = ()) -> Response:
     """Where the devices stood, from when to when."""
-    return await _of_each(shared, viewer, device_ids, between, _stops)
+    return await _of_each(shared, viewer, device_ids, between, past, _stops)
 
 
 @router.get("/trips", responses=answers.shaped(list[Trip]))
-async def list_trips(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
+async def list_trips(viewer: auth.User, shared: Shared, between: Between, past: Past, device_ids: Devices = ()) -> Response:
     """What the devices drove between stops."""
-    return await _of_each(shared, viewer, device_ids, between, _trips)
+    return await _of_each(shared, viewer, device_ids, between, past, _trips)
 
 
 @router.get("/summary", responses=answers.shaped(list[Summary]))
-async def summary(viewer: auth.User, shared: Shared, between: Between, device_ids: Devices = ()) -> Response:
+async def summary(viewer: auth.User, shared: Shared, between: Between, past: Past, device_ids: Devices = ()) -> Response:
     """A line per device."""
-    return await _of_each(shared, viewer, device_ids, between, _summaries)
+    return await _of_each(shared, viewer, device_ids, between, past, _summaries)
 
 
 async def _of_each(
@@ -85,12 +89,13 @@ async def _of_each(
     viewer: Viewer,
     device_ids: Sequence[int],
     between: Range,
+    past: History,
     made: Callable[[DeviceRow, Sequence[Point], MotionSettings], Sequence[object]],
 ) -> Response:
     """What is made of each device's track; in a thread, as a long one takes a good part of a second."""
     found: list[object] = []
     devices = await devices_of(shared, viewer, _named(device_ids))
-    async for device, points in _tracks(shared, devices, between):
+    async for device, points in _tracks(shared, devices, between, past):
         found += await asyncio.to_thread(made, device, points, shared.server.settings.motion)
     return await answers.listed(found, lambda one: one)
 
@@ -101,23 +106,28 @@ def _named(device_ids: Sequence[int]) -> Sequence[int]:
     return device_ids
 
 
-async def _one_after_another(shared: State, devices: Sequence[DeviceRow], between: Range) -> AsyncIterator[list[Position]]:
+async def _one_after_another(
+    shared: State, devices: Sequence[DeviceRow], between: Range, past: History
+) -> AsyncIterator[list[Position]]:
     for device in devices:
-        async for part in history.read(shared.server, device.id, between):
+        async for part in history.read(shared.server, device.id, between, past):
             yield part
 
 
-async def _tracks(shared: State, devices: Sequence[DeviceRow], between: Range) -> AsyncIterator[tuple[DeviceRow, list[Point]]]:
-    await history.check_size(shared.server, [device.id for device in devices], between)
+async def _tracks(
+    shared: State, devices: Sequence[DeviceRow], between: Range, past: History
+) -> AsyncIterator[tuple[DeviceRow, list[Point]]]:
+    await history.check_size(shared.server, [device.id for device in devices], between, past)
     for device in devices:
         points = await sql.rows(
             shared.server.database,
             "track",
             Point,
             device_id=device.id,
-            since=between.since,
+            since=past.since(between.since),
             until=between.until,
             limit=history.LONGEST,
+            **past.sql,
         )
         yield device, points
 
