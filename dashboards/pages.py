@@ -32,6 +32,7 @@ from starlette.types import Scope
 from dashboards import sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
+from dashboards.figures import filters
 from dashboards.group_paths import group_choices
 from dashboards.problems import Problem, answer
 from dashboards.state import of
@@ -117,6 +118,7 @@ def templates(language: str) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(filters(language))
     environment.install_gettext_translations(translations(language), newstyle=False)  # type: ignore[attr-defined]
     return environment
 
