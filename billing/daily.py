@@ -72,9 +72,11 @@ async def run(
         total = await _left(connection, today)
         waited_s = 0.0
         while True:
-            done = await _pass(connection, today, at, ran, chunk, lambda: progress and progress(ran.days, max(total, ran.days)))
-            if done:
-                continue
+            try:
+                if await _pass(connection, today, at, ran, chunk, lambda: progress and progress(ran.days, max(total, ran.days))):
+                    continue
+            except DeadlockDetected as error:  # with somebody who changes trackers meanwhile; what is charged stays so
+                log.info("the daily charge goes on after a deadlock", reason=str(error).partition("\n")[0])
             ran.left = await _left(connection, today)
             if not ran.left or waited_s >= OTHERS_S:
                 break

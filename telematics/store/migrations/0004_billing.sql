@@ -276,6 +276,7 @@ INSERT INTO billed_trackers (device_id, account_id, unique_id, name, connected_a
 SELECT id, account_id, unique_id, name, created_at, false FROM devices ORDER BY id;
 
 -- What is known of a tracker's blocks is told to its row and to the device, and by that to every process.
+-- Devices first, as whoever renames one does: two who went the other way round would wait for each other for good.
 CREATE FUNCTION billing_blocks_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     WITH gravest AS (
@@ -283,12 +284,17 @@ BEGIN
         FROM (SELECT DISTINCT tracker_id FROM changed) touched
             LEFT JOIN blocks ON blocks.tracker_id = touched.tracker_id AND blocks.until IS NULL
         GROUP BY touched.tracker_id
-    ), told AS (
-        UPDATE billed_trackers t SET blocked = gravest.kind FROM gravest
-        WHERE t.id = gravest.tracker_id AND t.blocked IS DISTINCT FROM gravest.kind
-        RETURNING t.device_id, t.blocked, t.removed_at
     )
-    UPDATE devices d SET blocked = told.blocked FROM told WHERE d.id = told.device_id AND told.removed_at IS NULL;
+    UPDATE devices d SET blocked = gravest.kind FROM billed_trackers t JOIN gravest ON gravest.tracker_id = t.id
+    WHERE d.id = t.device_id AND t.removed_at IS NULL AND d.blocked IS DISTINCT FROM gravest.kind;
+    WITH gravest AS (
+        SELECT touched.tracker_id, min(blocks.kind) AS kind
+        FROM (SELECT DISTINCT tracker_id FROM changed) touched
+            LEFT JOIN blocks ON blocks.tracker_id = touched.tracker_id AND blocks.until IS NULL
+        GROUP BY touched.tracker_id
+    )
+    UPDATE billed_trackers t SET blocked = gravest.kind FROM gravest
+    WHERE t.id = gravest.tracker_id AND t.blocked IS DISTINCT FROM gravest.kind;
     RETURN NULL;
 END $$;
 CREATE TRIGGER blocks_added AFTER INSERT ON blocks
