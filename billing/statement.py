@@ -153,7 +153,7 @@ async def parts(database: Database, of: Head, size: int = PART) -> AsyncIterator
 
 async def _read(connection: AsyncConnection[Any], name: str, parameters: dict[str, Any]) -> list[StatementLine]:
     lines: list[StatementLine] = []
-    async with connection.cursor(row_factory=args_row(StatementLine)) as cursor:
+    async with connection.cursor(row_factory=args_row(StatementLine), binary=True) as cursor:
         await cursor.execute(sql.text(name), parameters, prepare=False)
         while some := await cursor.fetchmany(AT_ONCE):
             lines += some

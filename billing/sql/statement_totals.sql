@@ -4,12 +4,15 @@ SELECT coalesce(sum(lines), 0)::int AS lines, count(*)::int AS entries, coalesce
     coalesce(sum(went), 0)::bigint AS went
 FROM (
     SELECT count(*) AS lines, sum(l.amount) FILTER (WHERE l.amount > 0) AS came, sum(l.amount) FILTER (WHERE l.amount < 0) AS went
-    FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
+    FROM ledger_entries e CROSS JOIN LATERAL ( -- OFFSET: never by reading all customers' lines
+        SELECT amount FROM ledger_lines l
+        WHERE l.entry_id = e.id AND l.ledger_id = (SELECT id FROM ledger_accounts WHERE account_id = %(account_id)s AND kind = 'customer')
+          AND (%(device_id)s::int IS NULL OR l.tracker_id = ANY(ARRAY(
+              SELECT id FROM billed_trackers WHERE account_id = %(account_id)s AND device_id = %(device_id)s)))
+        OFFSET 0
+    ) l
     WHERE e.account_id = %(account_id)s AND e.day BETWEEN %(since)s AND %(until)s AND e.id <= %(last)s
-      AND l.ledger_id = (SELECT id FROM ledger_accounts WHERE account_id = %(account_id)s AND kind = 'customer')
       AND (%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))
       AND (%(entry_id)s::bigint IS NULL OR e.id = %(entry_id)s)
-      AND (%(device_id)s::int IS NULL OR l.tracker_id = ANY(ARRAY(
-          SELECT id FROM billed_trackers WHERE account_id = %(account_id)s AND device_id = %(device_id)s)))
     GROUP BY e.id
 ) entry
