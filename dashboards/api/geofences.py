@@ -15,7 +15,7 @@ from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from dashboards import auth, sql
+from dashboards import allowed, auth, sql
 from dashboards.api import answers
 from dashboards.api.groups import LinkId, account_for
 from dashboards.api.parameters import IDS_AT_ONCE, LARGEST_ID, Attributes, Body, Id, Ids, Name, Note, Page, Paged, PathId
@@ -361,8 +361,11 @@ async def check_size(
 async def _stored(
     shared: State, viewer: Viewer, values: dict[str, Any], *, account: int, before: ZoneRow | None, targets: bool
 ) -> ZoneRow:
+    allowance = await allowed.of_account(shared, viewer, account)
     try:
         async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            if before is None:
+                await allowed.check_room(connection, allowance, "zones", account)
             names = {name: values[name] for name in ("device_ids", "group_ids", "calendar_id")}
             (known,) = await sql.rows_on(connection, "geofence_names", _Names, account=account, **names)
             for what in known.__struct_fields__:
@@ -430,11 +433,13 @@ async def _saved(
         where = {name: getattr(area, name) for name in ("kind", "geometry", "radius_m", "width_m", "outline", "depth_m")}
         rows.append(_row({**NEW, **said, **where}))
     numbers = list[int]()
+    allowance = await allowed.of_account(shared, viewer, account)
     try:
         async with (
             shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection,
             connection.cursor(row_factory=scalar_row) as cursor,
         ):
+            await allowed.check_room(connection, allowance, "zones", account, len(rows))
             await cursor.execute(sql.text("geofences_room"), {"account": account})
             if (await cursor.fetchone() or 0) + len(rows) > MOST:
                 raise _too_many()

@@ -16,7 +16,7 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg.types.json import Jsonb
 from pydantic import BeforeValidator, Field
 
-from dashboards import auth, sql
+from dashboards import allowed, auth, sql
 from dashboards.api import answers
 from dashboards.api.groups import LinkId, account_for
 from dashboards.api.parameters import LARGEST_ID, Attributes, Body, Id, Name, Paged, PathId
@@ -282,8 +282,11 @@ async def _stored(
         "hours": None if values["hours"] is None else Jsonb(values["hours"]),
         "attributes": Jsonb(values["attributes"]),
     }
+    allowance = await allowed.of_account(shared, viewer, account)
     try:
         async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            if before is None:
+                await allowed.check_room(connection, allowance, "proximities", account)
             names = {name: values[name] for name in ("device_id", "group_id", "to_device_id", "to_group_id", "calendar_id")}
             (known,) = await sql.rows_on(connection, "proximity_names", _Names, account=account, **names)
             for what in known.__struct_fields__:
