@@ -15,6 +15,7 @@ import structlog
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from billing.allowances import Allowances
+from billing.meter import SmsMeter
 from billing.metrics import BillingMetrics
 from telematics.config import Settings
 from telematics.store.database import Database
@@ -41,6 +42,7 @@ class Billing:
         self._wake = asyncio.Event()
         self.metrics = BillingMetrics()
         self.allowances = Allowances(database)
+        self.meter = SmsMeter(database)
 
     def watch(self, changes: Changes) -> None:
         changes.subscribe("billed_trackers", self._connected)
@@ -71,6 +73,7 @@ class Billing:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _round(self) -> None:
+        await self.meter.tidy()
         async with self._database.pool.connection() as connection:
             await connection.execute(
                 "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(days => %s)", [KEYS_DAYS]

@@ -179,6 +179,7 @@ def _billing(server: Server, stack: AsyncExitStack) -> Billing:
     """What `telematics` may not import, put together: the server tells billing what changed, and asks it for nothing else."""
     billing = Billing(server.database, server.settings)
     billing.watch(server.changes)
+    server.alerts.meter = billing.meter
     prometheus_client.REGISTRY.register(billing.metrics)
     stack.callback(prometheus_client.REGISTRY.unregister, billing.metrics)
     return billing
