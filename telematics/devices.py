@@ -19,6 +19,7 @@ class Device(msgspec.Struct, frozen=True):
     group_id: int | None = None
     category: str | None = None
     attributes: dict[str, object] = {}
+    blocked: str | None = None  # why: what it sends is acknowledged and not kept, and nobody sees it
     slot: int = -1
 
 

@@ -48,6 +48,7 @@ log = structlog.get_logger()
 UNKNOWN_SAVED_S = 2.0
 RELISTEN_S = 1.0
 GATHER_S = 0.02  # for the changes behind the first one: an import of thousands is a few queries
+LOADED_AT_ONCE = 1_000  # devices, some 20 ms: a tariff that ends blocks thousands, and trackers want their turn between
 SWALLOWED_S = 1.0
 STOP_S = 10.0  # for a commit under way when the server is told to stop
 
@@ -267,6 +268,9 @@ class Server:
         self.state.speed_limit_kmh[device.slot] = np.nan if device.speed_limit_kmh is None else device.speed_limit_kmh
         for name, value in thresholds(device.attributes).items():
             self.state.thresholds[name][device.slot] = value
+        self.state.blocked[device.slot] = device.blocked is not None
+        if old is not None and (old.blocked is None) != (device.blocked is None):
+            self.state.break_off(device.slot)
         if old is not None and (device.disabled or old.unique_id != device.unique_id):
             self.listeners.drop(device.id)
         if old != device:
@@ -291,7 +295,9 @@ class Server:
                     while True:
                         told = [notify.payload async for notify in connection.notifies(stop_after=1)]
                         told += [notify.payload async for notify in connection.notifies(timeout=GATHER_S)]
-                        await self._load_devices(sorted({int(device_id) for device_id in told if device_id.isdecimal()}))
+                        changed = sorted({int(device_id) for device_id in told if device_id.isdecimal()})
+                        for start in range(0, len(changed), LOADED_AT_ONCE):
+                            await self._load_devices(changed[start : start + LOADED_AT_ONCE])
             except (StoreError, psycopg.Error) as error:
                 self._deaf = str(error).partition("\n")[0]  # the first to notice when the database dies and nobody reports
                 await asyncio.sleep(RELISTEN_S)

@@ -39,7 +39,7 @@ class PipelineMetrics(Collector):
     def __init__(self) -> None:
         self.packets: Counter[str] = Counter()
         self.positions = self.repeats = self.late = self.outliers = self.refused = 0
-        self.dead_letters = self.batches = 0
+        self.dead_letters = self.batches = self.blocked = 0
         self.events: Counter[str] = Counter()
         self.stage_time = Histogram()
         self.commit_time = Histogram()
@@ -77,6 +77,7 @@ class PipelineMetrics(Collector):
         yield CounterMetricFamily("telematics_positions_repeated", "Late positions that were stored already", value=self.repeats)
         yield CounterMetricFamily("telematics_positions_outliers", "Positions that can't be believed", value=self.outliers)
         yield CounterMetricFamily("telematics_positions_refused", "Reports from an impossible place or time", value=self.refused)
+        yield CounterMetricFamily("telematics_positions_blocked", "Reports of blocked trackers, not kept", value=self.blocked)
         yield CounterMetricFamily("telematics_dead_letters", "Frames set aside with a reason", value=self.dead_letters)
         yield CounterMetricFamily("telematics_batches", "Batches committed", value=self.batches)
         yield self.stage_time.family("telematics_stage_seconds", "Time to decode a batch and run its stages")

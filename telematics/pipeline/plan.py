@@ -8,7 +8,7 @@ watched against itself gives each pair once. A vehicle is never its own partner.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -162,8 +162,8 @@ class Plan:
         return np.where(self.id[place] == ids[rule], place << bits | keys & ((1 << bits) - 1), -1)
 
 
-def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], groups: Groups) -> Plan:
-    """Some 50 ms for 100,000 devices, beside the loop."""
+def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], groups: Groups, nowhere: Collection[int] = ()) -> Plan:
+    """Some 50 ms for 100,000 devices, beside the loop. `nowhere`: slots of those that nobody knows the place of."""
     chosen = sorted(proximities, key=lambda proximity: proximity.id)[:MOST_SETS]
     wanted = {group for proximity in chosen for group in (proximity.group_id, proximity.to_group_id) if group is not None}
     within: dict[int | None, tuple[int, ...]] = {None: ()}
@@ -173,7 +173,7 @@ def make_plan(proximities: Iterable[Proximity], devices: Sequence[Device], group
     top = max((device.slot for device in devices), default=-1) + 1
     account, device_id = np.zeros(top, "i4"), np.zeros(top, "i4")
     for device in devices:
-        if device.disabled or device.slot >= PLACE:
+        if device.disabled or device.blocked or device.slot >= PLACE or device.slot in nowhere:
             continue
         device_id[device.slot], account[device.slot] = device.id, device.account_id
         if device.id in watched:

@@ -55,6 +55,7 @@ class Proximities(Collector):
         self._anew = set[int]()  # changed, so that nothing is known of them any more
         self._stale = True  # the plan is
         self._version = -1  # of the devices in it
+        self._nowhere = np.zeros(0, "i8")  # slots that are left out until they have a fix again, see State.anew
         self._marked = set[int]()  # proximities of which the database knows that they were looked at
         self._reminded: dict[int, float] = {}
         self._news = PairNews()  # of pairs, not yet given to the worker
@@ -127,7 +128,8 @@ class Proximities(Collector):
             await asyncio.sleep(max(pause_s - took_s, took_s * REST))
 
     async def _tick(self, worker: Taker) -> None:
-        if self._stale or self._version != self._devices.version:
+        found_again = not self._state.anew[self._nowhere].all()
+        if self._stale or found_again or self._version != self._devices.version:
             await self._change()
         places = self._places()
         events, pairs = await asyncio.to_thread(self._look, places, int(time.time() * 1000))
@@ -151,7 +153,8 @@ class Proximities(Collector):
     async def _planned(self) -> Plan:
         self._stale, self._version = False, self._devices.version
         devices, proximities, groups = list(self._devices), list(self._proximities.values()), self._groups()
-        return await asyncio.to_thread(make_plan, proximities, devices, groups)
+        self._nowhere = np.flatnonzero(self._state.anew)
+        return await asyncio.to_thread(make_plan, proximities, devices, groups, frozenset(self._nowhere.tolist()))
 
     def _places(self) -> Places:
         """About a millisecond for 100,000 devices."""

@@ -7,6 +7,7 @@ again. Their events are written once more under the same keys, and so are stored
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from telematics.pipeline.stages import Stages
 from telematics.pipeline.state import FIELDS, OFFLINE, ONLINE, State, instant
 from telematics.pipeline.visits import ENTER, EXIT
 from telematics.pipeline.zonekeeper import ZoneKeeper
-from telematics.store import snapshot
+from telematics.store import breaks, snapshot
 from telematics.store.database import Database
 from telematics.store.records import Batch, Rows
 from telematics.store.sql import query
@@ -54,20 +55,55 @@ async def recover(
             if device is not None:
                 state.total_m[device.slot] = metres
         replayed = 0
+        broken = Broken(await breaks.newest(connection), devices, state)
         async for rows in snapshot.positions_since(connection, watermark):
             watermark = int(rows.id.max())
             replayed += len(rows)
             slot = _slots(rows.device_id, devices)
             known = np.flatnonzero(slot >= 0)
-            outcome = stages.replay(rows.take(known), slot[known], state["protocol"][slot[known]], state)
-            days.add(outcome)
-            if outcome.events:
-                await writer.commit(Batch(Rows.none(), outcome.events))
+            for part in broken.parts(rows.received[known], slot[known]):
+                places = known[part]
+                outcome = stages.replay(rows.take(places), slot[places], state["protocol"][slot[places]], state)
+                days.add(outcome)
+                if outcome.events:
+                    await writer.commit(Batch(Rows.none(), outcome.events))
+        broken.finish()
         await _candidates(connection, keeper, state)
     if replayed:
         log.info("positions since the last snapshot were run through the stages again", positions=replayed)
         state["heard"][:] = np.fmax(state["heard"], state["received"])
     return watermark
+
+
+class Broken:
+    """Devices that were blocked: what the snapshot doesn't know of that is made up for where the positions show it."""
+
+    def __init__(self, newest: Mapping[int, np.datetime64], devices: Devices, state: State) -> None:
+        self._state = state
+        self._at = np.full(state.capacity, "NaT", "M8[ms]")  # by slot; NaT: never, or the state knows
+        for device_id, at in newest.items():
+            if (device := devices.get(device_id)) is not None:
+                self._at[device.slot] = at
+        known = state["received"] >= self._at
+        state.anew[known] = np.isnat(state["zoned_time"][known]) & ~np.isnat(state["fix_time"][known])  # no fix since, it seems
+        self._at[known] = "NaT"
+
+    def parts(self, received: NDArray[np.datetime64], slot: NDArray[np.int32]) -> Iterator[NDArray[np.intp]]:
+        """Places of rows that came before their device's break; then, the state having been told of it, of the others."""
+        behind = received >= self._at[slot]  # False for NaT
+        yield np.flatnonzero(~behind)
+        if behind.any():
+            self._break_off(np.unique(slot[behind]))
+            yield np.flatnonzero(behind)
+
+    def finish(self) -> None:
+        """All rows were given."""
+        self._break_off(np.flatnonzero(~np.isnat(self._at) | self._state.blocked))
+
+    def _break_off(self, slots: NDArray[np.integer[Any]]) -> None:
+        self._at[slots] = "NaT"
+        for slot in slots.tolist():
+            self._state.break_off(slot)
 
 
 async def _candidates(connection: AsyncConnection[Any], keeper: ZoneKeeper, state: State) -> None:

@@ -39,7 +39,7 @@ from telematics.pipeline.state import State, instant
 from telematics.pipeline.visits import DWELL, ENTER, EXIT, Visit, first_look
 from telematics.pipeline.worker import Worker
 from telematics.pipeline.zonekeeper import AWAY
-from telematics.store import revisits
+from telematics.store import breaks, revisits
 from telematics.store.database import Database
 from telematics.store.errors import StoreError
 from telematics.store.records import Event, Rows
@@ -58,6 +58,7 @@ PIECE = 10_000  # fixes of a stretch at a time, some 0.1 s of a thread
 PIECE_TIME = timedelta(days=1)
 NEARBY = timedelta(hours=1)  # an event that moved no further is the same one
 ROUNDING = timedelta(milliseconds=1)
+ENDLESS = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -154,11 +155,13 @@ class Revisits:
                 await revisits.done(connection, stretch)
             return
         async with self._database.pool.connection() as connection:
-            rows, first, last, rest, newest = await _load(connection, stretch)
+            begins, ends = await _unbroken(connection, stretch)
+            rows, first, last, rest, newest = await _load(connection, stretch, begins, ends)
             if not len(rows):
                 await revisits.done(connection, stretch, rest)
                 return
-            known = await revisits.entered(connection, device.id, _at(rows, 0))
+            entered = await revisits.entered(connection, device.id, _at(rows, 0))
+            known = {zone_id: told for zone_id, told in entered.items() if told[1] >= begins}
             walked = await asyncio.to_thread(self._walk, device, index, rows, known)
             waited_s = time.monotonic() - self._seen[device.id]
             if newest and self._state["zoned_time"][device.slot] != walked.last and waited_s < LONGEST_S:
@@ -218,27 +221,35 @@ class Revisits:
         return Walked(events, dict(state.zoned.of(0)), before, time_of, state["zoned_time"][0])
 
 
-async def _load(connection: AsyncConnection[Any], stretch: Stretch) -> tuple[Rows, datetime, datetime, datetime | None, bool]:
+async def _unbroken(connection: AsyncConnection[Any], stretch: Stretch) -> tuple[datetime, datetime]:
+    """Between which moments around the stretch's beginning the device was not blocked or unblocked: no walk goes beyond."""
+    since, until = stretch.since - revisits.FAR, stretch.until + revisits.FAR
+    _, times = await breaks.between(connection, [stretch.device_id], since, until)
+    moments = [instant(at) for at in times]
+    begins = max((at for at in moments if at <= stretch.since), default=datetime.min.replace(tzinfo=UTC))
+    return begins, min((at for at in moments if at > stretch.since), default=ENDLESS)
+
+
+async def _load(
+    connection: AsyncConnection[Any], stretch: Stretch, begins: datetime, ends: datetime
+) -> tuple[Rows, datetime, datetime, datetime | None, bool]:
     """Fixes; the times between which what is told must be true; where the rest begins; whether it reaches to now."""
-    until = min(stretch.until, stretch.since + PIECE_TIME)
+    until = min(stretch.until, stretch.since + PIECE_TIME, ends - ROUNDING)
     before = await revisits.fixes_before(connection, stretch.device_id, stretch.since, BEFORE)
+    before = before.take(np.flatnonzero(before.columns.time >= np.datetime64(begins.replace(tzinfo=None), "ms")))
     within = await revisits.fixes_after(connection, stretch.device_id, stretch.since, until, PIECE)
     if len(within) == PIECE:
         until = _at(within, -1)
-    behind = await revisits.fixes_after(connection, stretch.device_id, until + ROUNDING, until + revisits.FAR, AFTER)
+    far = min(until + revisits.FAR, ends - ROUNDING)
+    behind = await revisits.fixes_after(connection, stretch.device_id, until + ROUNDING, far, AFTER)
     rows = _joined([before, within, behind])
-    newest = len(behind) < AFTER and until >= stretch.until
-    rest = until if until < stretch.until else None
+    whole = len(behind) < AFTER and until >= min(stretch.until, ends - ROUNDING)
+    newest = whole and ends == ENDLESS
+    rest = None if until >= stretch.until else ends if until == ends - ROUNDING else until
     if not len(rows):
         return rows, until, until, rest, newest
     first = _at(before, len(before) // 2) if len(before) == BEFORE else _at(rows, 0) - ROUNDING
-    last = (
-        datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-        if newest
-        else _at(behind, len(behind) // 2)
-        if len(behind)
-        else until
-    )
+    last = ends - ROUNDING if whole else _at(behind, len(behind) // 2) if len(behind) else until
     return rows, first, last, rest, newest
 
 

@@ -33,7 +33,7 @@ from telematics.pipeline.conditions import Conditions, Motion
 from telematics.pipeline.geofences import Geofences
 from telematics.pipeline.jumps import find_jumps
 from telematics.pipeline.runs import Mask, Slots, before, first_of_run, last_of_run, rises, settle, start_of_streak
-from telematics.pipeline.state import FIX, TELEMETRY, State, instant
+from telematics.pipeline.state import FIX, TELEMETRY, UNSURE, State, instant
 from telematics.store.records import Event, Rows
 
 log = structlog.get_logger()
@@ -108,6 +108,7 @@ class Stages:
             late=late,
         )
         leading = self._leading(rows, slot, state)
+        state.begin_anew(slot[leading])
         rows.outlier[leading] |= self._jumps(rows, slot, leading, state)
         outcome = self._advance(rows, slot, reports.protocol, leading, state)
         outcome.refused = refused
@@ -119,6 +120,7 @@ class Stages:
         rows = rows.take(order)
         slot = slot[order]
         leading = self._leading(rows, slot, state)
+        state.begin_anew(slot[leading])
         self._jumps(rows, slot, leading, state)
         return self._advance(rows, slot, protocol[order], leading, state)
 
@@ -207,7 +209,7 @@ class Stages:
         moving = (~stopped[decided]).astype("i2")
         was = settle(moving, slot[decided], state["moving"])
         events = []
-        for place in np.flatnonzero(moving != was).tolist():
+        for place in np.flatnonzero((moving != was) & (was != UNSURE)).tolist():
             row = decided[place]
             name, at = ("deviceMoving", time[row]) if moving[place] else ("deviceStopped", since[row])
             events.append(_event(rows, places[row], name, time=at))

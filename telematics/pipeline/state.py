@@ -47,7 +47,7 @@ FIELDS: tuple[tuple[str, str, Any], ...] = (  # name, dtype, what a device start
     ("gsm", "f4", np.nan),
     ("alarms", "i8", 0),  # of the newest report
     ("protocol", "i2", -1),
-    ("moving", "i2", 0),
+    ("moving", "i2", 0),  # 0 stands, 1 moves, -1 not known since it was blocked
     ("candidate_time", "M8[ms]", "NaT"),  # since when it has been slow; NaT: it isn't
     ("overspeed", "i2", 0),
     ("status", "i2", UNKNOWN),
@@ -72,6 +72,12 @@ TELEMETRY = (
     "satellites", "ignition", "motion", "power_v", "battery_v", "battery_percent", "odometer_m", "engine_hours_s", "fuel_l",
     "gsm",
 )  # fmt: skip
+BROKEN_OFF = (  # what a device that was blocked is asked anew
+    "ignition", "candidate_time", "overspeed", "jumps", "idle_since", "idling", "fuel_reference_l", "fuel_checked",
+    "fuel_checked_l", "power_lost", "zoned_time", "zoned_latitude", "zoned_longitude",
+)  # fmt: skip
+UNSURE = -1  # State.moving: what it does then is no change
+_STARTS = {name: np.array(start, kind)[()] for name, kind, start in FIELDS}
 THRESHOLDS = ("idle_s", "fuel_drop_l", "fuel_increase_l", "power_lost_v", "battery_low_percent", "inactive_s")
 
 
@@ -119,6 +125,8 @@ class State:
         self.thresholds = {name: np.zeros(0, "f4") for name in THRESHOLDS}  # the same; NaN: as in the settings
         self.account_id = np.zeros(0, "i4")  # and these
         self.group_id = np.zeros(0, "i4")  # 0: none
+        self.blocked = np.zeros(0, "?")  # and this: it says much, and nothing of it is kept
+        self.anew = np.zeros(0, "?")  # it was blocked since its newest fix: the way to the next one is nobody's
         self.zoned = Zoned()
         self.attributes: list[bytes | None] = []
         self.dirty = np.zeros(0, "?")  # changed since the last snapshot
@@ -137,6 +145,8 @@ class State:
         self.thresholds = {name: _longer(values, capacity, np.nan) for name, values in self.thresholds.items()}
         self.account_id = _longer(self.account_id, capacity, 0)
         self.group_id = _longer(self.group_id, capacity, 0)
+        self.blocked = _longer(self.blocked, capacity, False)
+        self.anew = _longer(self.anew, capacity, False)
         self.zoned.grow(capacity)
         self.dirty = _longer(self.dirty, capacity, False)
         self.attributes += [None] * (capacity - self.capacity)
@@ -152,8 +162,28 @@ class State:
         self.attributes[slot] = None
         self.zoned.forget(slot)
         self.total_m[slot] = 0
+        self.blocked[slot] = self.anew[slot] = False
         self.dirty[slot] = False
         self.device_id[slot] = 0
+
+    def break_off(self, slot: int) -> None:
+        """Reports are missing from here on. What was going on ends without a word, and what comes next is told of as of a device
+        that is heard for the first time: it may be anywhere. Its last place, the distance and whether it is heard stay."""
+        if np.isnat(self.fields["received"][slot]):
+            return
+        for name in BROKEN_OFF:
+            self.fields[name][slot] = _STARTS[name]
+        self.fields["moving"][slot] = UNSURE
+        self.zoned.forget(slot)
+        self.anew[slot] = not np.isnat(self.fields["fix_time"][slot])
+        self.dirty[slot] = True
+
+    def begin_anew(self, slots: NDArray[np.integer[Any]]) -> None:
+        """These have a fix again: the place before it is none that they came from."""
+        anew = slots[self.anew[slots]]
+        for name in ("latitude", "longitude", "fix_time"):
+            self.fields[name][anew] = _STARTS[name]
+        self.anew[anew] = False
 
     def latest(self, slot: int) -> Latest | None:
         """None when the device has never had a good fix."""
@@ -193,7 +223,7 @@ def _readable(name: str, values: NDArray[Any]) -> list[Any]:
     if name == "protocol":
         return [PROTOCOLS[place] if 0 <= place < len(PROTOCOLS) else "" for place in values.tolist()]
     if name == "moving":
-        values = values.astype("?")
+        values = values > 0
     if values.dtype == "f4":
         values = _shortest(values)
     if values.dtype.kind == "f":

@@ -31,7 +31,7 @@ from telematics.pipeline.state import OFFLINE, ONLINE, State, instant
 from telematics.pipeline.zonekeeper import ZoneKeeper
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
-from telematics.store.records import Batch, Committed, Event, PairNews, Rows
+from telematics.store.records import Batch, Committed, DeadLetter, Event, PairNews, Rows
 from telematics.store.writer import Writer
 
 log = structlog.get_logger()
@@ -152,7 +152,7 @@ class Worker:
         if up_to_date and time.monotonic() >= self._zones_tick + TICK_S:
             self._zones_tick = time.monotonic()
             events += self.zones.tick(now)
-        dead_letters = (
+        dead_letters = self._kept(
             [reject_letter(reject) for reject in rejects] + taken.dead_letters + refusals(taken, entries, outcome.refused)
         )
         self.metrics.staged(entries, taken, outcome, len(dead_letters), time.perf_counter() - started)
@@ -166,9 +166,21 @@ class Worker:
         )
 
     def _present(self, reports: Reports) -> Reports:
-        """Without those of devices that were removed while their frames waited."""
-        gone = self._state.device_id[reports.slot] == 0
-        return reports.take(np.flatnonzero(~gone)) if gone.any() else reports
+        """Without those of devices that were removed while their frames waited, or that are blocked."""
+        blocked = self._state.blocked[reports.slot]
+        gone = blocked | (self._state.device_id[reports.slot] == 0)
+        if not gone.any():
+            return reports
+        self.metrics.blocked += int(blocked.sum())
+        return reports.take(np.flatnonzero(~gone))
+
+    def _kept(self, dead_letters: list[DeadLetter]) -> list[DeadLetter]:
+        """Of a blocked device nothing is."""
+        return [letter for letter in dead_letters if letter.device_id is None or not self._is_blocked(letter.device_id)]
+
+    def _is_blocked(self, device_id: int) -> bool:
+        device = self._devices.get(device_id)
+        return device is not None and device.blocked is not None
 
     def _staged(self, taken: Intaken, first_id: int) -> Outcome:
         """The stages never fail; should they, the batch is kept as dead letters, and the next one goes on."""
@@ -280,16 +292,19 @@ class Worker:
                 state.dirty[slot] = True
                 changes.append(("deviceOffline", slot))
             inactive = self._inactive(now)
-        told = [(name, int(state.device_id[slot])) for name, slot in changes]
+        told = [(name, int(state.device_id[slot])) for name, slot in changes if not state.blocked[slot]]
         statuses = [Event(device_id, instant(now), name) for name, device_id in told]
         return statuses + inactive, [device_id for _, device_id in told]
 
     def _inactive(self, now: np.datetime64) -> list[Event]:
-        """Of those that were not heard for as long as their owners want to be told of; a disabled device is silent on purpose."""
+        """Of those that were not heard for as long as their owners want to be told of; a disabled device is silent on
+        purpose, and of a blocked one nothing is told, nor afterwards."""
         conditions, state = self.stages.conditions, self._state
         gone = conditions.silent(state, now, self._listening_since)
         devices = ((slot, self._devices.get(int(state.device_id[slot]))) for slot in gone)
-        return [conditions.inactive(slot, state) for slot, device in devices if device is not None and not device.disabled]
+        return [
+            conditions.inactive(slot, state) for slot, device in devices if device and not device.disabled and not device.blocked
+        ]
 
     def _silent(self, now: np.datetime64) -> NDArray[np.intp]:
         """Slots of those that have said nothing for too long, though we listened."""

@@ -228,7 +228,8 @@ class ZoneKeeper:
 
     def _missing(self, zone: Zone, deadline: int) -> Iterator[Event]:
         state, index = self._state, self._geofences.index
-        slots = np.flatnonzero((state.account_id == zone.account_id) & ~np.isnat(state["fix_time"]) & (state.device_id != 0))
+        shown = (state.device_id != 0) & ~(state.blocked | state.anew)  # of the others nobody knows where they are
+        slots = np.flatnonzero((state.account_id == zone.account_id) & ~np.isnat(state["fix_time"]) & shown)
         place = index.place_of[zone.id]
         slots = slots[index.devices_of(place, state.device_id[slots], state.account_id[slots], state.group_id[slots])]
         there = state.zoned.slots_of(zone.id)

@@ -17,8 +17,9 @@ async def load_devices(connection: AsyncConnection[Any], ids: list[int] | None) 
         Device(
             id=device_id, account_id=account_id, unique_id=unique_id, name=name, disabled=disabled,
             speed_limit_kmh=_positive(attributes.get("speedLimit")), group_id=group_id, category=category, attributes=attributes,
+            blocked=blocked,
         )
-        for device_id, account_id, unique_id, name, disabled, group_id, category, attributes in await rows.fetchall()
+        for device_id, account_id, unique_id, name, disabled, group_id, category, attributes, blocked in await rows.fetchall()
     ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from psycopg import AsyncConnection
 
 from telematics.config import SanitySettings
 from telematics.geo import distance_m
-from telematics.store import positions
+from telematics.store import breaks, positions
 from telematics.store.copy import copy_in
 from telematics.store.records import Rows
 from telematics.store.sql import query
@@ -95,6 +95,7 @@ async def store_late(connection: AsyncConnection[Any], rows: Rows, sanity: Sanit
     chain = _Chain.of(new)
     if len(chain.place):
         await chain.find_neighbours(connection)
+        await chain.find_breaks(connection)
         new.outlier = new.outlier | chain.judge(sanity, len(new))
         new.distance_m = chain.measure(len(new))
     await copy_in(connection, positions.COPY, positions.buffer(new))
@@ -132,6 +133,7 @@ class _Chain:
         self.longitude = rows.columns.longitude[place]
         self.before_distance = np.full(len(place), np.nan)  # what a stored row has now; NaN: the row is new
         self.outlier = np.zeros(len(place), np.bool_)
+        self.part = np.zeros(len(place), np.int32)  # rises where the device was blocked since the row before
         self.distance: dict[int, float] = {}
         self.days = DayChanges()
 
@@ -197,6 +199,14 @@ class _Chain:
         self.before_distance = np.concatenate([self.before_distance, np.array(distance)])[order]
         self.outlier = np.zeros(len(order), np.bool_)
 
+    async def find_breaks(self, connection: AsyncConnection[Any]) -> None:
+        """Ways over the moments at which devices were blocked or unblocked are not measured."""
+        self.part = np.zeros(len(self.place), np.int32)
+        ids = np.unique(self.device_id).tolist()
+        device_id, at = await breaks.between(connection, ids, moment(self.time.min()), moment(self.time.max()))
+        for its, when in zip(device_id.tolist(), at, strict=True):
+            self.part += (self.device_id == its) & (self.time >= when)
+
     def judge(self, sanity: SanitySettings, rows: int) -> NDArray[np.bool_]:
         """Which new rows are outliers. First those that neither neighbour can be reached from, so that a single jump does not
         make its honest neighbours look wrong; then those at an end whose only neighbour is too far."""
@@ -223,11 +233,11 @@ class _Chain:
         return np.where(np.isnan(metres), -1, jump).astype(np.int8)
 
     def _steps(self, used: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Metres from the one before, NaN for the first of each device."""
+        """Metres from the one before, NaN for the first of each device, and for the first after a break."""
         metres = np.full(len(used), np.nan)
         here, back = used[1:], used[:-1]
         metres[1:] = distance_m(self.latitude[back], self.longitude[back], self.latitude[here], self.longitude[here])
-        metres[1:][self.device_id[here] != self.device_id[back]] = np.nan
+        metres[1:][(self.device_id[here] != self.device_id[back]) | (self.part[here] != self.part[back])] = np.nan
         return metres
 
     def measure(self, rows: int) -> NDArray[np.float64]:

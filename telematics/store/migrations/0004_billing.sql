@@ -98,6 +98,13 @@ CREATE INDEX blocks_tracker ON blocks (tracker_id, id);
 
 ALTER TABLE devices ADD COLUMN blocked text; -- as in billed_trackers: what it sends is acknowledged and not kept
 
+-- When that began and ended: what was sent between is missing, and the way over such a moment is nobody's.
+CREATE TABLE device_breaks (
+    device_id int REFERENCES devices ON DELETE CASCADE,
+    at timestamptz,
+    PRIMARY KEY (device_id, at)
+);
+
 -- The ledger. Who owes whom: of a customer the money at hand and what is set aside of it; of the provider the rest.
 CREATE TABLE ledger_accounts (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -263,6 +270,9 @@ CREATE TRIGGER devices_billed AFTER INSERT OR DELETE OR UPDATE OF account_id, un
 CREATE FUNCTION billing_device_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF new.account_id <> old.account_id THEN
+        IF old.blocked IS NOT NULL THEN
+            INSERT INTO device_breaks VALUES (old.id, clock_timestamp()) ON CONFLICT DO NOTHING;
+        END IF;
         new.blocked := NULL; -- a block stays with the account it is of
     END IF;
     RETURN new;
@@ -284,9 +294,12 @@ BEGIN
         FROM (SELECT DISTINCT tracker_id FROM changed) touched
             LEFT JOIN blocks ON blocks.tracker_id = touched.tracker_id AND blocks.until IS NULL
         GROUP BY touched.tracker_id
+    ), told AS (
+        UPDATE devices d SET blocked = gravest.kind FROM billed_trackers t JOIN gravest ON gravest.tracker_id = t.id
+        WHERE d.id = t.device_id AND t.removed_at IS NULL AND d.blocked IS DISTINCT FROM gravest.kind
+        RETURNING d.id
     )
-    UPDATE devices d SET blocked = gravest.kind FROM billed_trackers t JOIN gravest ON gravest.tracker_id = t.id
-    WHERE d.id = t.device_id AND t.removed_at IS NULL AND d.blocked IS DISTINCT FROM gravest.kind;
+    INSERT INTO device_breaks SELECT id, clock_timestamp() FROM told ON CONFLICT DO NOTHING;
     WITH gravest AS (
         SELECT touched.tracker_id, min(blocks.kind) AS kind
         FROM (SELECT DISTINCT tracker_id FROM changed) touched
