@@ -22,7 +22,7 @@ from dashboards.notices import AlertDetail, from_alert, from_delivery, language_
 from dashboards.pages import AccountName, Guest, Pages, to_login
 from dashboards.problems import Problem
 from dashboards.state import Shared, State
-from telematics.alerts.matching import CHANNELS, STATES, TYPES
+from telematics.alerts.matching import ACCOUNT_TYPES, CHANNELS, STATES, TYPES
 
 ROWS = 50
 ZONES = 500  # in a filter; more than anybody scrolls through
@@ -83,7 +83,7 @@ def chosen(
 ) -> Filter:
     """What of an address makes sense; the rest is as if it weren't there."""
     return Filter(
-        type=type if type in TYPES else "",
+        type=type if type in (*TYPES, *ACCOUNT_TYPES) else "",
         device=_number(device),
         zone=_number(zone),
         state=state if state in ("open", "acknowledged", "all") else "open",
@@ -157,7 +157,7 @@ class AlertPages:
             chosen=chosen,
             device_name=device.name if device and viewer.sees(device) else "",
             zones=await sql.rows(shared.server.database, "page_zones", Choice, limit=ZONES, **viewer.scope),
-            types=TYPES,
+            types=(*TYPES, *ACCOUNT_TYPES),
             opened=opened,
         )
 

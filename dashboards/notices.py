@@ -142,7 +142,7 @@ class AlertHead(Shape, frozen=True):
 
     id: int
     event_id: int  # 0: the event is gone
-    device_id: int
+    device_id: int  # 0: about the account itself
     device_name: str
     time: str
     type: str

@@ -74,7 +74,7 @@ class Told(msgspec.Struct, frozen=True):
 
     id: int
     account_id: int
-    device_id: int
+    device_id: int | None
 
 
 @router.get("", responses=answers.shaped(list[AlertOut]))

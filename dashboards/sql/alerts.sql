@@ -1,12 +1,12 @@
 -- Alerts that the viewer may see, the newest first; with `ids` those of them. A vehicle that went to another account left its
--- alerts behind, and what it is called there is its new owner's business. Index of alerts (account_id, id), (event_id), the primary key.
-SELECT alerts.id, alerts.account_id, event_id, device_id,
-    CASE WHEN devices.account_id = alerts.account_id THEN devices.name ELSE '#' || device_id END AS device_name, time, type, subject, zones.name AS zone_name,
+-- alerts behind, and what it is called there is its new owner's business. Of device 0: about the account itself. Index of alerts (account_id, id), (event_id), the primary key.
+SELECT alerts.id, alerts.account_id, event_id, coalesce(device_id, 0) AS device_id,
+    CASE WHEN devices.account_id = alerts.account_id THEN devices.name ELSE coalesce('#' || device_id, '') END AS device_name, time, type, subject, zones.name AS zone_name,
     position_id, latitude, longitude, speed_kmh, alerts.attributes, urgent, alerts.created_at, acknowledged_at,
     users.name AS acknowledged_by,
     (SELECT count(*) FROM alert_comments WHERE alert_id = alerts.id)::int AS comments
 FROM alerts
-JOIN devices ON devices.id = device_id
+LEFT JOIN devices ON devices.id = device_id
 LEFT JOIN users ON users.id = acknowledged_by
 LEFT JOIN zones ON zones.id = CASE
     WHEN (type LIKE 'geofence%%' OR type = 'deviceOverspeed') AND subject ~ '^\d{1,9}$' THEN subject::int

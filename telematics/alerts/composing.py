@@ -100,7 +100,7 @@ class Composer:
             return None
 
     async def _drawn(self, alert: ToldAlert, language: str) -> bytes | None:
-        if self.pictures is None or alert.latitude is None or alert.longitude is None:
+        if self.pictures is None or alert.device_id is None or alert.latitude is None or alert.longitude is None:
             return None
         zone = self._zone(alert)
         try:

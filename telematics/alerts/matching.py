@@ -39,13 +39,17 @@ TYPES: Final = (
     "batteryLow",
     "alarm",
 )
+ACCOUNT_TYPES: Final = (  # about an account itself: no device, no rule
+    "balanceLow",  # subject: at how many days left it is told
+    "trackerBlocked",
+)
 CHANNELS: Final = ("web", "mail", "sms", "messenger", "webhook")
 STATES: Final = ("waiting", "sending", "sent", "bundled", "skipped", "failed")
 REASONS: Final = (
     # skipped
     "late",  # the tracker sent it from its memory, after newer reports
     "stale",  # older than alerts.stale_s
-    "quiet hours",  # the recipient's
+    "quiet hours",  # the recipient's; of what is about the account itself only a reason to wait
     "no phone number",
     "no messenger",
     "not configured",  # the channel; facts: what to set
@@ -53,6 +57,7 @@ REASONS: Final = (
     "hourly limit",  # also while it waits for its turn
     "rule removed",  # or switched off, or it names this recipient no more
     "device removed",  # or disabled
+    "recipient removed",  # of what is about the account itself: they may do nothing about it, or have another address
     # waiting
     "bundling",  # gathers those alike
     "trying again",  # facts: what went wrong

@@ -13,7 +13,7 @@ import structlog
 from telematics.alerts.matching import Person, Rule
 from telematics.devices import Targets
 from telematics.hours import ALWAYS, Hours
-from telematics.store.alerts import RuleRow, load_rules
+from telematics.store.alerts import PersonRow, RuleRow, load_rules
 from telematics.store.changes import Changes
 from telematics.store.database import Database
 
@@ -114,9 +114,9 @@ def rule_of(row: RuleRow) -> Rule:
         zone_ids=frozenset(row.zone_ids),
         zone_groups=frozenset(row.zone_groups),
         proximity_ids=_proximity_ids(row.attributes),
-        hours=_hours(row.hours, row.calendar, row.time_zone, rule_id=row.id) or ALWAYS,
+        hours=hours_of(row.hours, row.calendar, row.time_zone, rule_id=row.id) or ALWAYS,
         channels=tuple(row.channels),
-        people=tuple(_person(user) for user in told),
+        people=tuple(person_of(user) for user in told),
         named=bool(named),
         emails=tuple(row.emails),
         phones=tuple(row.phones),
@@ -128,7 +128,7 @@ def rule_of(row: RuleRow) -> Rule:
     )
 
 
-def _person(user: _Named) -> Person:
+def person_of(user: _Named | PersonRow) -> Person:
     return Person(
         id=user.id,
         account_id=user.account_id,
@@ -137,7 +137,7 @@ def _person(user: _Named) -> Person:
         language=user.language,
         time_zone=user.time_zone,
         phone=user.phone,
-        quiet=_hours(user.quiet_hours, None, user.time_zone, user_id=user.id) if user.quiet_hours else None,
+        quiet=hours_of(user.quiet_hours, None, user.time_zone, user_id=user.id) if user.quiet_hours else None,
         administrator=user.administrator,
     )
 
@@ -148,7 +148,7 @@ def _proximity_ids(attributes: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(one for one in named if isinstance(one, int)) if isinstance(named, list) else frozenset()
 
 
-def _hours(weekly: Any, ical: str | None, time_zone: str, **whose: int) -> Hours | None:
+def hours_of(weekly: Any, ical: str | None, time_zone: str, **whose: int) -> Hours | None:
     """None for what can't be read, by whatever way it came into the table: better an alert too many than none."""
     try:
         return Hours.of(weekly, ical, time_zone)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from psycopg import AsyncConnection
 
-from telematics.alerts import retries
+from telematics.alerts import accounts, retries
 from telematics.alerts.channels import Channel, Message, NotSent, Sent
 from telematics.alerts.channels.gsm import count_parts
 from telematics.alerts.composing import Composer
@@ -203,12 +203,16 @@ class Sender:
             delivery = await store.lock(connection, delivery_id)
             if delivery is None:
                 return None
-            rule = self._rules.get(delivery.rule_id)
+            rule = await self._rule(connection, delivery)
             reason = self._refusal(delivery, rule, channel)
+            if reason == "quiet hours" and delivery.device_id is None and rule is not None:
+                wait_s = accounts.pause(rule.people[0], delivery.channel, datetime.now(UTC)).total_seconds()
+                await self._end(connection, delivery, Next("waiting", reason, wait_s))
+                return None
             if reason is not None or rule is None:
                 await self._end(connection, delivery, Next("skipped", reason or "rule removed"))
                 return None
-            if delivery.attempts == 0:
+            if delivery.attempts == 0 and delivery.device_id is not None:  # about the account itself: one a day at most
                 lately = await store.sent_lately(connection, delivery, self._window_s(channel.name))
                 held = self.held_back(channel.name, delivery, lately, left_s=self._left_s(delivery))
                 if held is not None and not held.final:
@@ -222,9 +226,17 @@ class Sender:
             await store.lease(connection, delivery.id, self._settings.timeout_s + SPARE_S)
             return Try(delivery, rule, _person(rule, delivery.user_id), delivery.attempts + 1)
 
+    async def _rule(self, connection: AsyncConnection[Any], delivery: Delivery) -> Rule | None:
+        if delivery.device_id is not None:
+            return self._rules.get(delivery.rule_id)
+        person = await accounts.person_for(connection, delivery.account_id, delivery.user_id)
+        return None if person is None else accounts.rule_for(person, urgent=delivery.urgent)
+
     def _refusal(self, delivery: Delivery, rule: Rule | None, channel: Channel) -> str | None:
-        """Why it isn't sent at all."""
+        """Why it isn't sent at all, or not now."""
         now = datetime.now(UTC)
+        if delivery.device_id is None:
+            return self._refusal_of_own(delivery, rule, channel, now)
         device = self._devices.get(delivery.device_id)
         if device is not None and device.account_id != delivery.account_id:
             return "device removed"
@@ -237,10 +249,26 @@ class Sender:
             return quiet
         return None if channel.configured is None else f"not configured: {channel.configured}"
 
+    def _refusal_of_own(self, delivery: Delivery, rule: Rule | None, channel: Channel, now: datetime) -> str | None:
+        """The same of what is about the account itself."""
+        person = rule.people[0] if rule is not None else None
+        if person is None or delivery.address != {"mail": person.email, "sms": person.phone}.get(delivery.channel):
+            return "recipient removed"
+        if self._left_s(delivery) < 0:
+            return "stale"
+        if channel.configured is not None:
+            return f"not configured: {channel.configured}"
+        return "quiet hours" if not delivery.urgent and accounts.pause(person, delivery.channel, now) else None
+
     def _left_s(self, delivery: Delivery) -> float:
         """How long its alert is still worth telling."""
-        since = min(delivery.noticed_at, delivery.created_at)
-        return (since + timedelta(seconds=self._settings.stale_s) - datetime.now(UTC)).total_seconds()
+        since = min(delivery.noticed_at, delivery.created_at) if delivery.device_id is not None else delivery.created_at
+        worth_s = self._settings.stale_s if delivery.device_id is not None else accounts.STALE_S
+        return (since + timedelta(seconds=worth_s) - datetime.now(UTC)).total_seconds()
+
+    def _most(self, delivery: Delivery) -> int:
+        """Tries."""
+        return self._settings.attempts * (1 if delivery.device_id is not None else accounts.PATIENCE)
 
     def _window_s(self, channel: str) -> float:
         return max(60.0 if channel == "webhook" else 3600.0, self._settings.bundle_s)
@@ -269,7 +297,7 @@ class Sender:
             async with self._transaction() as connection:
                 told = await self._composer.told(connection, delivery)
             message = await self._composer.compose(delivery, told, begun.rule, begun.person)
-            if channel.name == "sms":
+            if channel.name == "sms" and delivery.device_id is not None:
                 refusal = await self._meter().reserve(delivery.account_id, delivery.id, count_parts(message.short))
                 if refusal is not None:
                     return Next("skipped", f"not paid for: {refusal}")
@@ -294,7 +322,7 @@ class Sender:
             else:
                 break
         delivery = begun.delivery
-        if channel.name == "sms":
+        if channel.name == "sms" and delivery.device_id is not None:
             await self._settle(delivery, outcome, ended)
         if isinstance(outcome, Sent):
             self._metrics.sent(channel.name, (datetime.now(UTC) - delivery.noticed_at).total_seconds())
@@ -313,7 +341,7 @@ class Sender:
             outcome = retries.after_failure(
                 outcome,
                 attempts=begun.attempts,
-                most=self._settings.attempts,
+                most=self._most(delivery),
                 idempotent=channel.idempotent,
                 uncertain=delivery.uncertain,
                 left_s=self._left_s(delivery),
@@ -335,11 +363,13 @@ class Sender:
             await self._fall_back(connection, delivery)
 
     async def _fall_back(self, connection: AsyncConnection[Any], delivery: Delivery) -> None:
-        rule = self._rules.get(delivery.rule_id)
+        rule = await self._rule(connection, delivery)
         person = _person(rule, delivery.user_id) if rule else None
         if delivery.channel not in WITH_FALLBACK or rule is None or person is None:
             return
-        mail = NewDelivery(delivery.alert_id, rule.id, person.id, "mail", person.email, "waiting", fallback_of=delivery.id)
+        mail = NewDelivery(
+            delivery.alert_id, rule.id or None, person.id, "mail", person.email, "waiting", fallback_of=delivery.id
+        )
         await alert_store.add_deliveries(connection, [mail])
         self._wake.set()
 
@@ -347,13 +377,13 @@ class Sender:
         channel = self._channels.get(delivery.channel)
         ended = retries.after_crash(
             attempts=delivery.attempts,
-            most=self._settings.attempts,
+            most=self._most(delivery),
             idempotent=channel is not None and channel.idempotent,
             uncertain=delivery.uncertain,
         )
         log.warning("a delivery was broken off", delivery_id=delivery.id, channel=delivery.channel, state=ended.state)
         await self._end(connection, delivery, ended)
-        if delivery.channel == "sms" and ended.final:
+        if delivery.channel == "sms" and delivery.device_id is not None and ended.final:
             await self._tell_meter(self._meter().give_back(delivery.id), delivery)
 
     async def _settle(self, delivery: Delivery, outcome: Sent | NotSent | Next, ended: Next | None) -> None:

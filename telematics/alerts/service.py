@@ -101,6 +101,15 @@ class Alerts:
 
     def watch(self, changes: Changes) -> None:
         self.rules.subscribe(changes)
+        changes.subscribe("account_alerts", self._accounts_told)
+
+    async def _accounts_told(self, alert_ids: set[int] | None) -> None:
+        """Some process has something to say about accounts themselves; None: perhaps. What was missed is in the feed."""
+        if alert_ids:
+            async with self._database.pool.connection() as connection:
+                told = await store.account_alerts_told(connection, sorted(alert_ids))
+            self._bus.publish(alerts=[AlertNews(one.id, one.account_id, frozenset(one.toast)) for one in told])
+        self.sender.wake()
 
     def wake(self) -> None:
         """Events were stored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -83,15 +83,56 @@ class NewAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class NewAccountAlert:
+    """An alert about the account itself, which no rule asks for. One that is urgent waits for no morning."""
+
+    account_id: int
+    type: str
+    subject: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    urgent: bool = False
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return self.account_id, self.type, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A row of people_of.sql."""
+
+    id: int
+    account_id: int
+    email: str
+    name: str
+    language: str
+    time_zone: str
+    phone: str | None
+    quiet_hours: Any
+    administrator: bool
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAccount:
+    """A row of account_alerts_told.sql."""
+
+    id: int
+    account_id: int
+    toast: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class NewDelivery:
     alert_id: int
-    rule_id: int
+    rule_id: int | None  # None: about the account itself
     user_id: int | None
     channel: str
     address: str
     state: str
     reason: str | None = None
     fallback_of: int | None = None
+    due_at: datetime | None = None  # None: at once
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -221,6 +262,39 @@ async def add_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[
         "states": [delivery.state for delivery in deliveries],
         "reasons": [delivery.reason for delivery in deliveries],
         "fallbacks_of": [delivery.fallback_of for delivery in deliveries],
+        "dues_at": [delivery.due_at for delivery in deliveries],
     }
     rows = await (await connection.execute(query("add_deliveries"), parameters, prepare=False)).fetchall()
     return {(alert_id, channel, address): number for number, alert_id, channel, address in rows}
+
+
+async def people_of(
+    connection: AsyncConnection[Any], account_ids: Sequence[int], user_ids: Sequence[int] | None = None
+) -> list[PersonRow]:
+    """Those who are told of these accounts' own affairs."""
+    async with connection.cursor(row_factory=class_row(PersonRow)) as cursor:
+        given = None if user_ids is None else list(user_ids)
+        await cursor.execute(query("people_of"), {"account_ids": list(account_ids), "user_ids": given}, prepare=False)
+        return await cursor.fetchall()
+
+
+async def add_account_alerts(
+    connection: AsyncConnection[Any], alerts: Sequence[NewAccountAlert], now: datetime
+) -> dict[tuple[int, str, str], int]:
+    """The number of each that was not there yet, by account, type and subject."""
+    parameters = {
+        "now": now,
+        "account_ids": [alert.account_id for alert in alerts],
+        "types": [alert.type for alert in alerts],
+        "subjects": [alert.subject for alert in alerts],
+        "attributes": [Jsonb(clean_json(alert.attributes)) for alert in alerts],
+        "urgents": [alert.urgent for alert in alerts],
+    }
+    rows = await (await connection.execute(query("add_account_alerts"), parameters, prepare=False)).fetchall()
+    return {(account_id, kind, subject): number for number, account_id, kind, subject in rows}
+
+
+async def account_alerts_told(connection: AsyncConnection[Any], ids: Sequence[int]) -> list[ToldAccount]:
+    async with connection.cursor(row_factory=class_row(ToldAccount)) as cursor:
+        await cursor.execute(query("account_alerts_told"), {"ids": list(ids)}, prepare=False)
+        return await cursor.fetchall()

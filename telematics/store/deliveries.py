@@ -38,7 +38,8 @@ class Delivery:
     uncertain: bool
     fallback_of: int | None
     reason: str | None
-    device_id: int
+    device_id: int | None  # None: about the account itself
+    urgent: bool
     noticed_at: datetime  # the alert's
     created_at: datetime  # of the alert
 
@@ -48,7 +49,7 @@ class ToldAlert:
     """A row of told_by.sql."""
 
     id: int
-    device_id: int
+    device_id: int | None
     device_name: str
     type: str
     subject: str

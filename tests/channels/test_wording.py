@@ -13,6 +13,7 @@ from babel import Locale
 
 from protocols import ALARMS
 from telematics.alerts.channels import Fact, gsm
+from telematics.alerts.matching import ACCOUNT_TYPES
 from telematics.alerts.wording import LANGUAGES, LISTED, compose, placeholders, quantities, table
 from telematics.alerts.wording.shorten import MOST_PARTS, middle
 
@@ -46,9 +47,14 @@ EVENTS: dict[str, tuple[str, Mapping[str, Any]]] = {  # type → subject, attrib
     "batteryLow": ("", {"battery_percent": 18.0}),
 }
 
+ACCOUNT: dict[str, tuple[str, Mapping[str, Any]]] = {  # the same of what is about the account itself
+    "balanceLow": ("7", {"days_left": 7, "runs_out": "2026-03-20", "balance": 123_450, "currency": "KZT"}),
+    "trackerBlocked": ("", {"trackers": ["MAN 7", "Volvo 3"], "count": 7, "needed": 20_050, "balance": 0, "currency": "EUR"}),
+}
+
 
 def fact(kind: str, language: str = "en", **more: Any) -> Fact:
-    subject, attributes = EVENTS.get(kind, ("", {}))
+    subject, attributes = (EVENTS | ACCOUNT).get(kind, ("", {}))
     given = {
         "alert_id": 1234, "device_name": TRUCK[language], "type": kind, "subject": subject, "time": NOW, "attributes": attributes,
         "zone_name": DEPOT[language] if kind.startswith("geofence") else None, "place": None, "latitude": 51.1, "longitude": 71.4,
@@ -78,7 +84,8 @@ def test_the_tables_are_alike(language: str) -> None:
     assert set(other["more"]) == set(Locale(language).plural_form.tags) | {"other"}
     assert all(placeholders(sentence) == {"n"} for sentence in other["more"].values())
     assert set(other["alarms"]) == set(ALARMS)
-    assert set(other["events"]) == {*EVENTS, "other"}
+    assert set(other["events"]) == {*EVENTS, *ACCOUNT, "other"}
+    assert set(ACCOUNT) == set(ACCOUNT_TYPES)
 
 
 def test_english_costs_no_ucs2() -> None:
@@ -133,6 +140,40 @@ def test_every_alarm_is_one_short_message(language: str) -> None:
 )  # fmt: skip
 def test_what_is_said(language: str, event: Fact, sentence: str) -> None:
     assert said(event, language=language).subject == sentence
+
+
+@pytest.mark.parametrize(
+    ("language", "event", "sentence", "parts"),
+    [
+        ("en", fact("balanceLow"), "Money for trackers lasts 7 days more, 1,234.50 KZT left", 1),
+        ("en", fact("balanceLow", attributes={"days_left": 1, "balance": 5, "currency": "EUR"}),
+         "Money for trackers lasts 1 day more, 0.05 EUR left", 1),
+        ("en", fact("balanceLow", attributes={"days_left": 0, "balance": 500, "currency": "JPY"}),
+         "Money for trackers is running out, 500 JPY left", 1),
+        ("en", fact("balanceLow", attributes={}), "Money for trackers is running out", 1),
+        ("ru", fact("balanceLow"), "Денег на трекеры хватит на 7 дней, баланс 1 234,50 KZT", 1),
+        ("ru", fact("balanceLow", attributes={"days_left": 1, "balance": 5, "currency": "RUB"}),
+         "Денег на трекеры хватит на 1 день, баланс 0,05 RUB", 1),
+        ("kk", fact("balanceLow", attributes={"days_left": 3, "balance": 5, "currency": "KZT"}),
+         "Трекерлерге ақша 3 күнге жетеді, баланс 0,05 KZT", 1),
+        ("en", fact("trackerBlocked"), "No money, blocked: MAN 7, Volvo 3 (+5). Top up 200.50 EUR", 1),
+        ("ru", fact("trackerBlocked"), "Нет денег, заблокировано: MAN 7, Volvo 3 (+5). Пополните на 200,50 EUR", 2),
+        ("kk", fact("trackerBlocked", attributes={"trackers": ["MAN 7"], "count": 1, "needed": 1, "currency": "KZT"}),
+         "Ақша жоқ, бұғатталды: MAN 7. 0,01 KZT толтырыңыз", 1),
+        ("en", fact("trackerBlocked", attributes={"trackers": [], "needed": True}), "Trackers are blocked: no money", 1),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_an_account(language: str, event: Fact, sentence: str, parts: int) -> None:
+    """Its link leads to the money, and it says that nobody's rule asked for it."""
+    message = said(event, language=language)
+    assert message.subject == sentence
+    assert gsm.count_parts(message.short) == parts
+    words = raw(language)["phrases"]
+    assert message.html
+    for body in (message.text, message.html):
+        assert f"{URL}/billing" in body
+        assert words["map"] not in body
+    assert words["reason_account"] in message.html
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ export interface FleetEvent {
 /** An event that a rule asked for. */
 export interface Alert {
   id: number;
-  deviceId: number;
+  deviceId: number; // 0: about the account itself
   deviceName: string;
   time: string;
   type: string;

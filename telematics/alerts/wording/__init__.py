@@ -7,7 +7,7 @@ and plural forms are Babel's. Names come from people, so they are cleaned of eve
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
@@ -20,6 +20,7 @@ from babel import Locale
 from babel.dates import format_date
 
 from telematics.alerts.channels import Fact, Message
+from telematics.alerts.matching import ACCOUNT_TYPES
 from telematics.alerts.wording import page, quantities, shorten
 
 LANGUAGES = ("en", "ru", "kk")
@@ -63,14 +64,15 @@ def compose(
     others = len(told) - 1 + unlisted
     first = told[0]
     rest = more_like_this(words, unlisted) if unlisted else None
+    phrases = _phrases(facts[0], words)
     return Message(
         delivery_id=delivery_id,
         subject=sentence(facts[0], words, longest_name=SUBJECT_NAMES) + (f" (+{others})" if others else ""),
-        text=page.text(told, rest, words.phrases),
+        text=page.text(told, rest, phrases),
         short=shorten.short(
             lambda longest: sentence(facts[0], words, longest_name=longest), first.when, others, first.place, first.url
         ),
-        html=page.html(told, rest, words.phrases, words.language, with_picture=picture is not None),
+        html=page.html(told, rest, phrases, words.language, with_picture=picture is not None),
         picture=picture,
         data={
             "type": "alert",
@@ -118,7 +120,16 @@ def _tell(fact: Fact, words: Table, zone: tzinfo, today: datetime, public_url: s
     )
 
 
+def _phrases(fact: Fact, words: Table) -> Mapping[str, str]:
+    """What is said around it: of an account's own affairs other things than of a vehicle."""
+    if fact.type not in ACCOUNT_TYPES:
+        return words.phrases
+    return {**words.phrases, "map": words.phrases["billing"], "reason": words.phrases["reason_account"]}
+
+
 def _url(fact: Fact, public_url: str | None) -> str | None:
+    if public_url and fact.type in ACCOUNT_TYPES:
+        return f"{public_url.rstrip('/')}/billing"
     return f"{public_url.rstrip('/')}/alerts/{fact.alert_id}" if public_url else None
 
 
@@ -155,8 +166,28 @@ def _known(fact: Fact, words: Table, longest_name: int) -> dict[str, str]:
         "fuel": _fuel(given, language),
         "volts": _of(given, quantities.voltage, language, "power_v"),
         "percent": _of(given, quantities.percent, language, "battery_percent"),
+        "days": _of(given, quantities.days, language, "days_left") if given.get("days_left") else None,
+        "balance": _money(given, "balance", language),
+        "needed": _money(given, "needed", language),
+        "trackers": _names(given, name),
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _money(given: Mapping[str, Any], which: str, language: str) -> str | None:
+    amount, currency = given.get(which), given.get("currency")
+    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(currency, str) or len(currency) != 3:
+        return None
+    return quantities.money(amount, currency, language)
+
+
+def _names(given: Mapping[str, Any], name: Callable[[object], str | None]) -> str | None:
+    """Those that are told by name, and how many more there are: "Truck 1, Truck 2 (+5)"."""
+    told = given.get("trackers")
+    names = [one for one in map(name, told) if one] if isinstance(told, list) else []
+    count = given.get("count")
+    more = count - len(names) if isinstance(count, int) else 0
+    return ", ".join(names) + (f" (+{more})" if more > 0 else "") if names else None
 
 
 def _alarm(fact: Fact, words: Table) -> str | None:

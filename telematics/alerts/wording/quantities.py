@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeGuard
 
+from babel.numbers import format_currency, get_currency_precision
 from babel.units import format_unit
 
 Say = Callable[[float, str], str]
@@ -55,6 +57,21 @@ def percent(value: float, language: str) -> str:
     return _unit(round(value), "percent", language)
 
 
+def days(count: float, language: str) -> str:
+    """In full: "7 дней". Kazakh has no other form than the short one, and Babel knows it by that name alone."""
+    return _plain(format_unit(round(count), "day", length="short" if language == "kk" else "long", locale=language))
+
+
+def money(amount: int, currency: str, language: str) -> str:
+    """Of minor units, with the currency's code: "1,234.50 KZT". Its sign would cost an SMS in English half its room."""
+    whole = Decimal(amount).scaleb(-get_currency_precision(currency))
+    return _plain(format_currency(whole, currency, "#,##0.00 ¤¤", locale=language))
+
+
+def _plain(said: str) -> str:
+    return said.replace("\xa0", " ").replace("\u202f", " ")
+
+
 def _unit(value: float, unit: str, language: str) -> str:
     plain = int(value) if float(value).is_integer() else value
-    return format_unit(plain, unit, length="short", locale=language).replace("\xa0", " ").replace("\u202f", " ")
+    return _plain(format_unit(plain, unit, length="short", locale=language))

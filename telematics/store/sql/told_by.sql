@@ -11,10 +11,10 @@ WITH RECURSIVE told (id) AS (
         SELECT fallback_of FROM deliveries WHERE deliveries.id = told.id AND fallback_of IS NOT NULL
     ) AS more
 )
-SELECT alerts.id, device_id, devices.name AS device_name, alerts.type, alerts.subject, alerts.time, alerts.attributes, alerts.latitude,
+SELECT alerts.id, device_id, coalesce(devices.name, '') AS device_name, alerts.type, alerts.subject, alerts.time, alerts.attributes, alerts.latitude,
     alerts.longitude, alerts.speed_kmh, count(*) OVER ()::int AS of_so_many
 FROM alerts
-JOIN devices ON devices.id = alerts.device_id
+LEFT JOIN devices ON devices.id = alerts.device_id -- none: about the account itself
 WHERE alerts.id IN (SELECT alert_id FROM deliveries WHERE deliveries.id IN (SELECT id FROM told))
 ORDER BY alerts.id = (SELECT alert_id FROM deliveries WHERE id = %(id)s) DESC, alerts.id
 LIMIT %(limit)s

@@ -92,7 +92,9 @@ export class AlertToasts {
   private card(alert: Alert): HTMLElement {
     const text = alert.id > 0 ? element("a", { class: "alert-text", href: `/alerts/${alert.id}` }, alert.text) : element("span", { class: "alert-text" }, alert.text);
     const time = element("time", { datetime: alert.time }, formatTime(Date.parse(alert.time)));
-    const map = element("a", { href: `/?device=${alert.deviceId}`, "data-show-device": alert.deviceId }, t("On the map"));
+    const map = alert.deviceId
+      ? element("a", { href: `/?device=${alert.deviceId}`, "data-show-device": alert.deviceId }, t("On the map"))
+      : element("a", { href: "/billing" }, t("Balance and top-up")); // about the account itself
     const done = element("button", { type: "button", class: "link-button" }, t("Acknowledge"));
     done.addEventListener("click", async () => {
       done.disabled = true;
