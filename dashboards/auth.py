@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from billing.allowances import NotInTariff
 from dashboards import identity
 from dashboards.identity import Signed, Viewer
-from dashboards.problems import Problem
+from dashboards.problems import Problem, not_found
 from dashboards.state import of
 
-__all__ = ["Administrator", "Editor", "SignedIn", "User", "Viewer", "administrator", "current_user", "editor", "optional_user"]
+__all__ = [
+    "Account",
+    "Administrator",
+    "Editor",
+    "SignedIn",
+    "User",
+    "Viewer",
+    "account",
+    "administrator",
+    "current_user",
+    "editor",
+    "optional_user",
+]
 
 
 async def optional_signed(connection: HTTPConnection) -> Signed | None:
@@ -62,7 +74,22 @@ async def administrator(viewer: Annotated[Viewer, Depends(editor)]) -> Viewer:
     return viewer
 
 
+async def account(
+    viewer: Annotated[Viewer, Depends(current_user)],
+    account_id: Annotated[
+        int | None, Query(alias="accountId", ge=1, le=2**31 - 1, description="for administrators; otherwise the viewer's own")
+    ] = None,
+) -> int:
+    """Whose money is meant. Raises Problem 404 for another's, which only administrators may ask for."""
+    if account_id is None or account_id == viewer.account_id:
+        return viewer.account_id
+    if not viewer.administrator:
+        raise not_found("account")
+    return account_id
+
+
 User = Annotated[Viewer, Depends(current_user)]
+Account = Annotated[int, Depends(account)]
 Editor = Annotated[Viewer, Depends(editor)]
 Administrator = Annotated[Viewer, Depends(administrator)]
 

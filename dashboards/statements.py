@@ -1,0 +1,167 @@
+"""Statements as files: CSV, written while it is read, and XLSX. Both are made part by part, whatever the number of lines.
+
+Names and notes are other people's words, and a spreadsheet takes what begins with = + - or @ for a formula: in CSV an apostrophe
+goes before them, in XLSX a text is a text. Source: OWASP, "CSV Injection".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv as csv_module
+import io
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+
+from billing.money import digits, exact, plain
+from billing.statement import Head, StatementLine
+from dashboards.live import batched
+from dashboards.statement_words import WORDS, Words
+
+MOST_ROWS = 1_000_000  # of a sheet: Excel reads 1,048,576
+AT_ONCE = 250  # lines written before others get a turn: about 2 ms
+CHUNK_BYTES = 256 * 1024
+BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+WIDTHS = (11, 17, 11, 22, 28, 20, 18, 14, 14, 14, 32, 12)
+_one_at_a_time = ThreadPoolExecutor(1, "statements")  # a sheet takes seconds of the interpreter: two would not be made sooner
+
+Parts = AsyncIterator[list[StatementLine]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a file is to say beside its lines."""
+
+    head: Head
+    currency: str
+    time_zone: str
+    language: str
+
+    @property
+    def words(self) -> Words:
+        return WORDS.get(self.language, WORDS["en"])
+
+    @property
+    def headings(self) -> list[str]:
+        named = list(self.words.headings)
+        for at in (7, 8, 9):
+            named[at] += f", {self.currency}"
+        return named
+
+    def name(self, ending: str) -> str:
+        of = self.head.selection
+        return f"statement-{of.account_id}-{of.since}-{of.until}.{ending}"
+
+
+async def csv(sheet: Sheet, parts: Parts) -> AsyncIterator[bytes]:
+    """UTF-8 with the mark by which Excel knows it; amounts with a point."""
+    of, money, zone = sheet.head.selection, sheet.currency, ZoneInfo(sheet.time_zone)
+    opening = [of.since.isoformat(), "", "", sheet.words.opening, *[""] * 5, plain(sheet.head.opening, money), "", ""]
+    yield "\ufeff".encode() + _lines([sheet.headings, opening])
+    balance = sheet.head.opening
+    async for part in parts:
+        for some in batched(part, AT_ONCE):
+            yield _lines([_row(line, sheet, zone) for line in some])
+            await asyncio.sleep(0)
+        balance = part[-1].balance
+    yield _lines([[of.until.isoformat(), "", "", sheet.words.closing, *[""] * 5, plain(balance, money), "", ""]])
+
+
+def _row(line: StatementLine, sheet: Sheet, zone: ZoneInfo) -> list[str]:
+    money = sheet.currency
+    return [
+        line.day.isoformat(),
+        f"{line.at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        str(line.entry_id),
+        sheet.words.kinds.get(line.kind, line.kind),
+        harmless(line.name or ""),
+        harmless(line.unique_id or ""),
+        harmless(line.tariff or ""),
+        "" if line.price is None else plain(line.price, money),
+        plain(line.amount, money),
+        plain(line.balance, money),
+        harmless(line.memo or ""),
+        "" if line.reverses is None else str(line.reverses),
+    ]
+
+
+def harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv_module.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+async def xlsx(sheet: Sheet, parts: Parts) -> AsyncIterator[bytes]:
+    """Written to the disk and then sent: the format can't be read before its end is known. At most MOST_ROWS lines."""
+    loop = asyncio.get_running_loop()
+    with tempfile.TemporaryDirectory(prefix="statement-") as folder, tempfile.TemporaryFile(dir=folder) as file:
+        writer = await loop.run_in_executor(_one_at_a_time, _Writer, sheet, file, folder)
+        try:
+            async for part in parts:
+                for some in batched(part, 10 * AT_ONCE):
+                    await loop.run_in_executor(_one_at_a_time, writer.write, some)
+            await loop.run_in_executor(_one_at_a_time, writer.close)
+        finally:
+            writer.book.fileclosed = True  # or it complains when it is thrown away half-made
+        file.seek(0)
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
+
+
+class _Writer:
+    def __init__(self, sheet: Sheet, file: IO[bytes], folder: str) -> None:
+        self.sheet, self.zone = sheet, ZoneInfo(sheet.time_zone)
+        self.balance, self.at = sheet.head.opening, 1
+        self.book: Any = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder})
+        decimals = digits(sheet.currency)
+        self.money = self.book.add_format({"num_format": "#,##0" + ("." + "0" * decimals if decimals else "")})
+        self.day = self.book.add_format({"num_format": "yyyy-mm-dd"})
+        self.time = self.book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        bold = self.book.add_format({"bold": True})
+        self.page: Any = self.book.add_worksheet(sheet.words.sheet)
+        self.page.freeze_panes(1, 0)
+        for column, width in enumerate(WIDTHS):
+            self.page.set_column(column, column, width)
+        for column, heading in enumerate(sheet.headings):
+            self.page.write_string(0, column, heading, bold)
+        self._edge(sheet.head.selection.since, sheet.words.opening)
+
+    def write(self, lines: Sequence[StatementLine]) -> None:
+        page, money, words = self.page, self.sheet.currency, self.sheet.words
+        for line in lines:
+            at = self.at
+            page.write_datetime(at, 0, line.day, self.day)
+            page.write_datetime(at, 1, line.at.astimezone(self.zone).replace(tzinfo=None, microsecond=0), self.time)
+            page.write_number(at, 2, line.entry_id)
+            page.write_string(at, 3, words.kinds.get(line.kind, line.kind))
+            for column, text in ((4, line.name), (5, line.unique_id), (6, line.tariff)):
+                if text:
+                    page.write_string(at, column, text)
+            if line.price is not None:
+                page.write_number(at, 7, exact(line.price, money), self.money)
+            page.write_number(at, 8, exact(line.amount, money), self.money)
+            page.write_number(at, 9, exact(line.balance, money), self.money)
+            if line.memo:
+                page.write_string(at, 10, line.memo)
+            if line.reverses is not None:
+                page.write_number(at, 11, line.reverses)
+            self.at, self.balance = at + 1, line.balance
+
+    def close(self) -> None:
+        self._edge(self.sheet.head.selection.until, self.sheet.words.closing)
+        self.book.close()
+
+    def _edge(self, day: Any, text: str) -> None:
+        self.page.write_datetime(self.at, 0, day, self.day)
+        self.page.write_string(self.at, 3, text)
+        self.page.write_number(self.at, 9, exact(self.balance, self.sheet.currency), self.money)
+        self.at += 1
