@@ -45,16 +45,16 @@ class Live:
     _event_ids: OrderedDict[Key, int] = field(default_factory=OrderedDict)
 
     async def visible(self, viewer: Viewer) -> list[int]:
-        """The ids of all devices that the viewer sees."""
+        """The ids of all devices that the viewer sees. Blocked ones nobody does."""
         found: list[int] = []
         for some in batched(list(self.server.devices), LOOKED_AT_ONCE):
-            found += [device.id for device in some if viewer.sees(device)]
+            found += [device.id for device in some if viewer.sees(device) and not device.blocked]
             await asyncio.sleep(0)
         return found
 
     def sees(self, viewer: Viewer, device_id: int) -> bool:
         device = self.server.devices.get(device_id)
-        return device is not None and viewer.sees(device)
+        return device is not None and viewer.sees(device) and not device.blocked
 
     async def positions(self, device_ids: Sequence[int]) -> list[bytes]:
         """The newest position of each, as JSON; devices that never had a place are left out."""
@@ -74,6 +74,7 @@ class Live:
                 shapes.DeviceRow,
                 ids=ids,
                 unique_ids=None,
+                with_blocked=False,
                 limit=len(ids),
                 offset=0,
                 **viewer.scope,

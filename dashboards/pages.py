@@ -179,6 +179,7 @@ class Device:
     disabled: bool = False
     group_id: int | None = None
     attributes: dict[str, Any] = msgspec.UNSET  # type: ignore[assignment]
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ class Pages:
         if viewer is None:
             return to_login(request)
         found = None if device is None else self.server.devices.get(device)
-        if found is not None and not viewer.sees(found):
+        if found is not None and (found.blocked or not viewer.sees(found)):
             found = None
         shown = found and {"id": found.id, "name": found.name}
         data = {"map": self._map(), "device": shown}
@@ -382,7 +383,15 @@ class Pages:
 
     async def _device(self, viewer: Viewer, device_id: int) -> Device:
         found = await sql.row(
-            self.server.database, "devices", Device, ids=[device_id], unique_ids=None, limit=1, offset=0, **viewer.scope
+            self.server.database,
+            "devices",
+            Device,
+            ids=[device_id],
+            unique_ids=None,
+            with_blocked=True,
+            limit=1,
+            offset=0,
+            **viewer.scope,
         )
         if found is None:
             raise Problem(404, "No such tracker", "There is none with this number, or it isn't yours.")

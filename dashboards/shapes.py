@@ -66,6 +66,7 @@ class DeviceOut(Shape, frozen=True):
     moving: bool  # ours
     group_id: int = 0
     calendar_id: int = 0
+    blocked: str | None = None  # ours: unpaid, owner or administrator
 
 
 class EventOut(Shape, frozen=True):
@@ -273,6 +274,7 @@ class DeviceRow(msgspec.Struct, frozen=True):
     disabled: bool
     group_id: int | None
     attributes: Attributes
+    blocked: str | None
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -358,15 +360,16 @@ def from_device(row: DeviceRow, status: Status) -> DeviceOut:
         status=status.status,
         disabled=row.disabled,
         last_update=instant(status.heard) if status.heard else None,
-        position_id=status.position_id or 0,
+        position_id=0 if row.blocked else status.position_id or 0,
         phone=row.phone,
         model=row.model,
         contact=row.contact,
         category=row.category,
         attributes=row.attributes,
         account_id=row.account_id,
-        moving=status.moving,
+        moving=status.moving and not row.blocked,
         group_id=row.group_id or 0,
+        blocked=row.blocked,
     )
 
 

@@ -7,6 +7,7 @@ stops are one.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,12 +37,25 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     engine_hours_s: float | None
 
 
+class Break(msgspec.Struct, frozen=True):
+    """A row of `breaks.sql`."""
+
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """points[first] to points[last], both included; a stop ends, and a trip begins, with the first report of driving."""
 
     first: int
     last: int
+
+
+def parts(points: Sequence[Point], breaks: Sequence[Break]) -> list[Sequence[Point]]:
+    """A track, cut where the device was blocked or unblocked: what it did between nobody kept, so that no trip and no stop goes
+    on over it."""
+    edges = [0, *(bisect_left(points, one.at, key=lambda point: point.time) for one in breaks), len(points)]
+    return [points[first:end] for first, end in pairwise(edges) if end > first]
 
 
 def stops(points: Sequence[Point], motion: MotionSettings) -> list[Leg]:

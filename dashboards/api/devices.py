@@ -62,9 +62,10 @@ async def list_devices(
     request: Request,
     ids: Annotated[Ids, Query(alias="id")] = (),
     unique_ids: Annotated[Sequence[Name], Query(alias="uniqueId", max_length=1000)] = (),
+    with_blocked: Annotated[bool, Query(alias="withBlocked", description="for lists where trackers are managed")] = False,
 ) -> Response:
-    """The devices that the viewer may see."""
-    which: dict[str, Any] = {"ids": None, "unique_ids": None, **viewer.scope}
+    """The devices that the viewer may see. Blocked ones are left out unless they are asked for."""
+    which: dict[str, Any] = {"ids": None, "unique_ids": None, "with_blocked": with_blocked, **viewer.scope}
     if ids or unique_ids:
         which |= {"ids": list(ids), "unique_ids": list(unique_ids)}
     total = await sql.value(shared.server.database, "devices_count", **which)
@@ -80,12 +81,12 @@ async def add_device(new: NewDevice, viewer: auth.Editor, shared: Shared) -> Res
 
 @router.get("/{device_id}", responses=answers.shaped(DeviceOut))
 async def get_device(device_id: DeviceId, viewer: auth.User, shared: Shared) -> Response:
-    return answers.json(shape(shared, await device_of(shared, viewer, device_id)))
+    return answers.json(shape(shared, await device_of(shared, viewer, device_id, with_blocked=True)))
 
 
 @router.put("/{device_id}", responses=answers.shaped(DeviceOut))
 async def change_device(device_id: DeviceId, change: DeviceChange, viewer: auth.Editor, shared: Shared) -> Response:
-    row = await device_of(shared, viewer, device_id)
+    row = await device_of(shared, viewer, device_id, with_blocked=True)
     given = {name: getattr(change, name) for name in change.model_fields_set}
     new_account_id = _account_for(viewer, change.account_id) if change.account_id else row.account_id
     values = {name: given.get(name, getattr(row, name)) for name in FIELDS}
@@ -117,22 +118,37 @@ async def create(shared: State, viewer: Viewer, new: NewDevice) -> DeviceRow:
     return row
 
 
-async def device_of(shared: State, viewer: Viewer, device_id: int) -> DeviceRow:
-    """Raises Problem 404 when there is no such device, or it isn't the viewer's."""
-    (row,) = await devices_of(shared, viewer, [device_id])
-    return row
+async def device_of(shared: State, viewer: Viewer, device_id: int, *, with_blocked: bool = False) -> DeviceRow:
+    """Raises Problem 404 when there is no such device, it isn't the viewer's, or it is blocked."""
+    return (await devices_of(shared, viewer, [device_id], with_blocked=with_blocked))[0]
 
 
-async def devices_of(shared: State, viewer: Viewer, device_ids: Sequence[int]) -> list[DeviceRow]:
-    """All of them, in the order asked for. Raises Problem 404 when one is missing, or isn't the viewer's."""
+async def devices_of(shared: State, viewer: Viewer, device_ids: Sequence[int], *, with_blocked: bool = False) -> list[DeviceRow]:
+    """All of them, in the order asked for, without those that are blocked. Raises Problem 404 when one is missing, or isn't the
+    viewer's, and when none is left."""
     ids = list(dict.fromkeys(device_ids))
     rows = await sql.rows(
-        shared.server.database, "devices", DeviceRow, ids=ids, unique_ids=None, limit=len(ids), offset=0, **viewer.scope
+        shared.server.database,
+        "devices",
+        DeviceRow,
+        ids=ids,
+        unique_ids=None,
+        with_blocked=True,
+        limit=len(ids),
+        offset=0,
+        **viewer.scope,
     )
     found = {row.id: row for row in rows}
     if len(found) < len(ids):
         raise not_found("device")
-    return [found[device_id] for device_id in ids]
+    shown = [found[device_id] for device_id in ids if with_blocked or found[device_id].blocked is None]
+    if ids and not shown:
+        raise Problem(
+            404,
+            "The tracker is blocked",
+            "It is left out of maps, lists and reports. GET /api/billing/trackers says why, and what it costs to unblock it.",
+        )
+    return shown
 
 
 def shape(shared: State, row: DeviceRow) -> DeviceOut:

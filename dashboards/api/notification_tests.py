@@ -107,13 +107,13 @@ async def preview(asked: Preview, request: Request, viewer: auth.Editor, shared:
     """What a message about such an event would say just now."""
     language = asked.language or language_of(request, viewer)
     person = await _person(shared, viewer)
-    device = await device_of(shared, viewer, asked.device_id) if asked.device_id else None
+    device = await device_of(shared, viewer, asked.device_id, with_blocked=True) if asked.device_id else None
     zone = None
     if asked.geofence_id and (zone := await sql.value(
         shared.server.database, "zone_name", id=asked.geofence_id, **viewer.scope
     )) is None:  # fmt: skip
         raise not_found("geofence")
-    latest = next(iter(shared.server.latest([device.id] if device else [])), None)
+    latest = next(iter(shared.server.latest([device.id] if device and not device.blocked else [])), None)
     place = None
     with suppress(TimeoutError):  # a preview without a name of the place is better than a late one
         async with asyncio.timeout(PATIENCE_S):

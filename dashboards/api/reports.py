@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -20,10 +21,11 @@ from dashboards.identity import Viewer
 from dashboards.problems import Problem
 from dashboards.shapes import DeviceRow, EventOut, EventRow, Position, Stop, Summary, Trip, from_event, instant, knots
 from dashboards.state import Shared, State
-from dashboards.tracks import Leg, Point
+from dashboards.tracks import Break, Leg, Point
 from telematics.config import MotionSettings
 
 router = APIRouter(prefix="/api/reports", tags=["Reports"], dependencies=[Depends(allowed.reports)])
+Parts = Sequence[Sequence[Point]]  # of a track, see tracks.parts
 MOST_EVENTS = 50_000  # some 15 MB of JSON
 Devices = Annotated[Ids, Query(alias="deviceId", description="repeatable")]
 Types = Annotated[Sequence[Annotated[str, Field(max_length=64)]], Query(alias="type", max_length=100, description="repeatable")]
@@ -90,13 +92,13 @@ async def _of_each(
     device_ids: Sequence[int],
     between: Range,
     past: History,
-    made: Callable[[DeviceRow, Sequence[Point], MotionSettings], Sequence[object]],
+    made: Callable[[DeviceRow, Parts, MotionSettings], Sequence[object]],
 ) -> Response:
     """What is made of each device's track; in a thread, as a long one takes a good part of a second."""
     found: list[object] = []
     devices = await devices_of(shared, viewer, _named(device_ids))
-    async for device, points in _tracks(shared, devices, between, past):
-        found += await asyncio.to_thread(made, device, points, shared.server.settings.motion)
+    async for device, parts in _tracks(shared, devices, between, past):
+        found += await asyncio.to_thread(made, device, parts, shared.server.settings.motion)
     return await answers.listed(found, lambda one: one)
 
 
@@ -116,7 +118,7 @@ async def _one_after_another(
 
 async def _tracks(
     shared: State, devices: Sequence[DeviceRow], between: Range, past: History
-) -> AsyncIterator[tuple[DeviceRow, list[Point]]]:
+) -> AsyncIterator[tuple[DeviceRow, Parts]]:
     await history.check_size(shared.server, [device.id for device in devices], between, past)
     for device in devices:
         points = await sql.rows(
@@ -129,15 +131,17 @@ async def _tracks(
             limit=history.LONGEST,
             **past.sql,
         )
-        yield device, points
+        since, until = between.since, between.until
+        breaks = await sql.rows(shared.server.database, "breaks", Break, device_id=device.id, since=since, until=until)
+        yield device, tracks.parts(points, breaks)
 
 
-def _stops(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Stop]:
-    return [_stop(device, points[leg.first : leg.last + 1]) for leg in tracks.stops(points, motion)]
+def _stops(device: DeviceRow, parts: Parts, motion: MotionSettings) -> list[Stop]:
+    return [_stop(device, points[leg.first : leg.last + 1]) for points in parts for leg in tracks.stops(points, motion)]
 
 
-def _trips(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Trip]:
-    return [_trip(device, points, leg) for leg in tracks.trips(points, motion)]
+def _trips(device: DeviceRow, parts: Parts, motion: MotionSettings) -> list[Trip]:
+    return [_trip(device, points, leg) for points in parts for leg in tracks.trips(points, motion)]
 
 
 def _stop(device: DeviceRow, points: Sequence[Point]) -> Stop:
@@ -189,13 +193,15 @@ def _trip(device: DeviceRow, all_points: Sequence[Point], leg: Leg) -> Trip:
     )
 
 
-def _summaries(device: DeviceRow, points: Sequence[Point], motion: MotionSettings) -> list[Summary]:
-    return [_summary(device, points, tracks.trips(points, motion))]
+def _summaries(device: DeviceRow, parts: Parts, motion: MotionSettings) -> list[Summary]:
+    return [_summary(device, parts, motion)]
 
 
-def _summary(device: DeviceRow, points: Sequence[Point], legs: Sequence[Leg]) -> Summary:
+def _summary(device: DeviceRow, parts: Parts, motion: MotionSettings) -> Summary:
+    points = list(chain.from_iterable(parts))
     way_m = sum(point.distance_m for point in points)
-    driven_s = sum((points[leg.last].time - points[leg.first].time).total_seconds() for leg in legs)
+    driven = [(part[leg.first], part[leg.last]) for part in parts for leg in tracks.trips(part, motion)]
+    driven_s = sum((last.time - first.time).total_seconds() for first, last in driven)
     odometer = tracks.first_and_last(point.odometer_m for point in points)
     hours = tracks.first_and_last(point.engine_hours_s for point in points)
     return Summary(
@@ -209,7 +215,7 @@ def _summary(device: DeviceRow, points: Sequence[Point], legs: Sequence[Leg]) ->
         engine_hours=round((hours[1] - hours[0]) * 1000) or round(driven_s * 1000),
         start_odometer=odometer[0],
         end_odometer=odometer[1],
-        spent_fuel=round(tracks.spent_l(points), 2),
+        spent_fuel=round(sum(map(tracks.spent_l, parts)), 2),
     )
 
 

@@ -10,7 +10,7 @@ WITH changed AS (
           %(group_id)s::int IS NULL
           OR EXISTS (SELECT FROM groups WHERE groups.id = %(group_id)s AND groups.account_id = %(new_account_id)s)
       )
-    RETURNING id, account_id, unique_id, name, phone, model, contact, category, disabled, group_id, attributes
+    RETURNING id, account_id, unique_id, name, phone, model, contact, category, disabled, group_id, attributes, blocked
 ), no_zones AS (
     DELETE FROM zone_targets USING changed, zones
     WHERE zone_targets.device_id = changed.id AND zones.id = zone_id AND zones.account_id <> changed.account_id
@@ -27,4 +27,4 @@ WITH changed AS (
     JOIN devices AS before ON before.id = changed.id AND before.account_id <> changed.account_id
     WHERE events.device_id = changed.id AND events.attributes ?| ARRAY['geofence', 'proximity', 'partner_name']
 )
-SELECT id, account_id, unique_id, name, phone, model, contact, category, disabled, group_id, attributes FROM changed
+SELECT id, account_id, unique_id, name, phone, model, contact, category, disabled, group_id, attributes, blocked FROM changed

@@ -44,6 +44,7 @@ async def test_a_device_lives(world: World) -> None:
             "attributes": {"speedLimit": 90, "plate": "777 AAA 02"},
             "accountId": world.ids["Anna Ltd"],
             "moving": False,
+            "blocked": None,
         }
         assert world.server.devices.get(device["id"]) is not None
         assert await world.report("356307042441013", NOW, 51.0, 71.0) == 200

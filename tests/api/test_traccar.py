@@ -97,6 +97,7 @@ async def test_devices_and_positions(world: World, client: ApiClient) -> None:
         "attributes": {},
         "accountId": world.ids["Anna Ltd"],
         "moving": False,
+        "blocked": None,
     }
     (position,) = [position for position in await client.get_positions() if position["deviceId"] == world.ids["a1"]]
     assert keys(PositionModel) <= set(position)
