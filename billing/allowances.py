@@ -202,7 +202,7 @@ def windows(terms: Sequence[Term], day: date) -> list[Window]:
     """As seen on that day of the account's; none where nothing is limited."""
     zone = ZoneInfo(terms[0].time_zone)
     found: list[Window] = []
-    for (since, days), (until, _) in pairwise([*_begun(terms, zone), (NEVER, None)]):
+    for (since, days), (until, _) in pairwise([*_begun(terms, day, zone), (NEVER, None)]):
         not_before = None if days is None else _days_before(day, days, zone)
         if since >= until:
             continue
@@ -213,15 +213,17 @@ def windows(terms: Sequence[Term], day: date) -> list[Window]:
     return found if any(window.not_before is not None for window in found) else []
 
 
-def _begun(terms: Sequence[Term], zone: ZoneInfo) -> list[tuple[datetime, int | None]]:
-    """From when how many days of history were allowed, in order. A version begins within its period, and the first with it."""
+def _begun(terms: Sequence[Term], day: date, zone: ZoneInfo) -> list[tuple[datetime, int | None]]:
+    """From when how many days of history were allowed, in order. A version begins within its period, and the first with it; one
+    that is still to come begins when the day does."""
     periods = [list(rows) for _, rows in groupby(terms, key=lambda term: term.period_id)]
     ends = [rows[0].period_since or EVER for rows in periods[1:]] + [NEVER]
     begun: list[tuple[datetime, int | None]] = []
     for rows, end in zip(periods, ends, strict=True):
         start = rows[0].period_since or EVER
-        begins = [start, *(max(start, _midnight(row.since, zone)) for row in rows[1:])]
-        begun += [(min(begin, end), row.history_days) for begin, row in zip(begins, rows, strict=True)]
+        begun.append((min(start, end), rows[0].history_days))
+        later = [row for row in rows[1:] if row.since <= day]
+        begun += [(min(max(start, _midnight(row.since, zone)), end), row.history_days) for row in later]
     return begun
 
 
