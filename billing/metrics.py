@@ -12,16 +12,21 @@ class BillingMetrics(Collector):
     def __init__(self) -> None:
         self.last_run = 0.0  # in seconds since 1970: when everything that was due had been charged last
         self.run_s = 0.0  # how long that took
-        self.charged = self.blocked = 0  # trackers, by the daily run and by connections that became due
-        self.warned = 0  # accounts
+        self.left = 0  # days of accounts that somebody else had locked all the while
+        self.days = self.charged = self.blocked = 0  # of accounts; of their trackers
+        self.settled = 0  # accounts
+        self.warned = 0
         self.failures = 0
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "telematics_billing_last_run_timestamp_seconds", "When all that was due had been charged last", self.last_run
         )
-        yield GaugeMetricFamily("telematics_billing_run_seconds", "How long that took", self.run_s)
-        yield CounterMetricFamily("telematics_billing_charged", "Charges of trackers: connections and days", self.charged)
-        yield CounterMetricFamily("telematics_billing_blocked", "Trackers blocked for want of money", self.blocked)
-        yield CounterMetricFamily("telematics_billing_warned", "Warnings about money to accounts", self.warned)
-        yield CounterMetricFamily("telematics_billing_failures", "Rounds and accounts that ended in an error", self.failures)
+        yield GaugeMetricFamily("telematics_billing_run_seconds", "How long the last run took", self.run_s)
+        yield GaugeMetricFamily("telematics_billing_days_left", "Days of accounts that it could not charge", self.left)
+        yield CounterMetricFamily("telematics_billing_days", "Days of accounts that were charged", self.days)
+        yield CounterMetricFamily("telematics_billing_charged", "Trackers charged for a day", self.charged)
+        yield CounterMetricFamily("telematics_billing_blocked", "Trackers that a day could not be paid for", self.blocked)
+        yield CounterMetricFamily("telematics_billing_settled", "Accounts whose new trackers were paid for", self.settled)
+        yield CounterMetricFamily("telematics_billing_warned", "Warnings to accounts", self.warned)
+        yield CounterMetricFamily("telematics_billing_failures", "Work that ended in an error and is done again", self.failures)

@@ -2,7 +2,7 @@
 
 import typer
 
-from telematics.commands import dead_letters, user
+from telematics.commands import billing, dead_letters, user
 from telematics.commands.decode import decode
 from telematics.commands.demo import demo
 from telematics.commands.doctor import doctor
@@ -23,6 +23,7 @@ app.command()(simulate)
 app.command()(replay)
 app.command()(doctor)
 app.add_typer(user.app, name="user")
+app.add_typer(billing.app, name="billing")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

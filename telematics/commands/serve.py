@@ -9,8 +9,9 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import prometheus_client
 import structlog
@@ -24,6 +25,7 @@ import dashboards
 from billing.service import Billing
 from dashboards import people
 from dashboards.door import configuration
+from telematics.commands.jobs import billing_on, run_jobs
 from telematics.config import Settings
 from telematics.ingest.errors import IngestError
 from telematics.logs import set_up_logs
@@ -33,7 +35,7 @@ from telematics.store.errors import StoreError
 log = structlog.get_logger()
 FIRST_EMAIL = "admin@localhost"
 BACKLOG = 1024
-OTHER_VARIABLES = ("config", "demo_dir", "password", "token", "test_database_url", "chromium")  # of commands and tests
+OTHER_VARIABLES = ("config", "role", "demo_dir", "password", "token", "test_database_url", "chromium")  # of commands and tests
 WEB_STOP_S = 3  # for requests under way when the server is told to stop
 
 Work = Callable[[Server], Awaitable[None]]
@@ -50,8 +52,22 @@ class Web(uvicorn.Server):
         return nullcontext()
 
 
-def serve() -> None:
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    JOBS = "jobs"
+
+
+def serve(
+    role: Annotated[
+        Role,
+        typer.Option(help="all; jobs: charges and warnings alone, without listeners and pages.", envvar="TELEMATICS_ROLE"),
+    ] = Role.ALL,
+) -> None:
     """Run the server: settings from telematics.toml and TELEMATICS_… variables."""
+    if role is Role.JOBS:
+        return run_jobs(read_settings())
     run(read_settings(), first=tell_first_login)
 
 
@@ -177,7 +193,7 @@ async def _call(beside: Work, server: Server) -> None:
 
 def _billing(server: Server, stack: AsyncExitStack) -> Billing:
     """What `telematics` may not import, put together: the server tells billing what changed, and asks it for nothing else."""
-    billing = Billing(server.database, server.settings)
+    billing = billing_on(server.database, server.settings)
     billing.watch(server.changes)
     server.alerts.meter = billing.meter
     prometheus_client.REGISTRY.register(billing.metrics)

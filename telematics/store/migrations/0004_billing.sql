@@ -352,6 +352,7 @@ CREATE TABLE payments (
 CREATE UNIQUE INDEX payments_provider ON payments (provider, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX payments_account ON payments (account_id, id);
 CREATE INDEX payments_flagged ON payments (id) WHERE flagged IS NOT NULL;
+CREATE INDEX payments_open ON payments (changed_at) WHERE state IN ('created', 'pending');
 
 -- Every word of a provider's, as it came and what became of it.
 CREATE TABLE payment_events (
@@ -366,6 +367,7 @@ CREATE TABLE payment_events (
     UNIQUE (provider, event_id)
 );
 CREATE INDEX payment_events_payment ON payment_events (payment_id, id);
+CREATE INDEX payment_events_unknown ON payment_events (id) WHERE payment_id IS NULL;
 
 -- Money that is asked back. It is set aside until an operator has decided.
 CREATE TABLE refunds (
@@ -392,7 +394,8 @@ CREATE TABLE refund_parts (
     amount bigint NOT NULL CHECK (amount > 0),
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'paid', 'failed')),
     provider_id text, -- of the refund
-    reason text, -- why it failed
+    reason text, -- why it failed, or what it waits for
+    tries int NOT NULL DEFAULT 1,
     entry_id bigint REFERENCES ledger_entries,
     PRIMARY KEY (refund_id, payment_id)
 );
@@ -429,8 +432,9 @@ CREATE INDEX sms_charges_open ON sms_charges (changed_at) WHERE state = 'reserve
 -- Warnings that were given; a row goes when there is money again, so that the next time is told, too.
 CREATE TABLE billing_warnings (
     account_id int NOT NULL,
-    days int NOT NULL, -- left
+    days int NOT NULL, -- left; 0: trackers were blocked
     told_at timestamptz NOT NULL DEFAULT now(),
+    block_id bigint, -- of 0: blocks up to this one
     PRIMARY KEY (account_id, days)
 );
 
