@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from telematics.devices import Devices
@@ -49,6 +49,7 @@ class Feed:
         self.account_id = account_id
         self._news = News()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     def offer(
         self,
@@ -56,6 +57,8 @@ class Feed:
         devices: Iterable[int] = (),
         events: Iterable[Event] = (),
         alerts: Iterable[AlertNews] = (),
+        *,
+        hurry: bool = False,
     ) -> None:
         """Never waits: a map wants the newest position, not each one."""
         news, sees = self._news, self.sees
@@ -65,13 +68,23 @@ class Feed:
         news.alerts.extend(alert for alert in alerts if self.account_id in (None, alert.account_id))
         if news:
             self._wake.set()
+            if hurry and not news.devices.isdisjoint(devices):
+                self._hurry.set()
 
     async def wait(self) -> News:
         """What changed since the last call, as soon as there is anything."""
         await self._wake.wait()
         news, self._news = self._news, News()
         self._wake.clear()
+        self._hurry.clear()
         return news
+
+    async def pause(self, seconds: float) -> None:
+        """Until somebody who has looked may look again: so long, or until there is something that mustn't wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()
 
 
 class Bus:
@@ -105,14 +118,17 @@ class Bus:
         devices: Sequence[int] = (),
         events: Sequence[Event] = (),
         alerts: Sequence[AlertNews] = (),
+        *,
+        hurry: bool = False,
     ) -> None:
+        """`hurry`: whoever has just looked doesn't wait for the rest of the second."""
         if not self._feeds:
             return
         by_account = self._by_account(positions)
         for feed in self._feeds:
             moved = positions if feed.account_id is None else by_account.get(feed.account_id, ())
             if moved or devices or events or alerts:
-                feed.offer(moved, devices, events, alerts)
+                feed.offer(moved, devices, events, alerts, hurry=hurry)
 
     def _by_account(self, device_ids: Sequence[int]) -> dict[int, list[int]]:
         by_account = defaultdict[int, list[int]](list)

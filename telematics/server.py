@@ -269,12 +269,13 @@ class Server:
         for name, value in thresholds(device.attributes).items():
             self.state.thresholds[name][device.slot] = value
         self.state.blocked[device.slot] = device.blocked is not None
-        if old is not None and (old.blocked is None) != (device.blocked is None):
+        turned = old is not None and (old.blocked is None) != (device.blocked is None)
+        if turned:
             self.state.break_off(device.slot)
         if old is not None and (device.disabled or old.unique_id != device.unique_id):
             self.listeners.drop(device.id)
         if old != device:
-            self.bus.publish(devices=[device.id])
+            self.bus.publish(devices=[device.id], hurry=turned)
 
     def _remove(self, device_id: int) -> None:
         device = self.devices.get(device_id)

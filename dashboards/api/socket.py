@@ -135,7 +135,7 @@ class View:
                     await self._send({})
                     continue
                 await self._changes(news)
-                await asyncio.sleep(NOT_SOONER_S)
+                await feed.pause(NOT_SOONER_S)
 
     def _sees(self, device_id: int) -> bool:
         """Also what was shown and isn't the viewer's any more: that is news, too."""
