@@ -1,0 +1,30 @@
+"""What the operator's templates write addresses and changes with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+
+def speech() -> dict[str, Any]:
+    return {"at": address, "tidy": tidy}
+
+
+def address(path: str, chosen: Mapping[str, Any] | None = None, **more: Any) -> str:
+    """With what is not empty."""
+    query = urlencode({name: value for name, value in {**(chosen or {}), **more}.items() if value not in ("", None)})
+    return f"{path}?{query}" if query else path
+
+
+def tidy(details: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What an audit line tells, as (name, before, after): a pair is a change, anything else is only after."""
+    found: list[tuple[str, Any, Any]] = []
+    for name, value in details.items():
+        if isinstance(value, dict) and value and all(isinstance(one, list) and len(one) == 2 for one in value.values()):
+            found += [(inner, before, after) for inner, (before, after) in value.items()]
+        elif isinstance(value, list) and len(value) == 2 and not any(isinstance(one, dict | list) for one in value):
+            found.append((name, value[0], value[1]))
+        else:
+            found.append((name, None, value))
+    return found
