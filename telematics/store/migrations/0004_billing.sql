@@ -75,6 +75,7 @@ CREATE TABLE billed_trackers (
 CREATE UNIQUE INDEX billed_trackers_device ON billed_trackers (device_id) WHERE removed_at IS NULL;
 CREATE UNIQUE INDEX billed_trackers_test ON billed_trackers (account_id) WHERE test AND removed_at IS NULL;
 CREATE INDEX billed_trackers_account ON billed_trackers (account_id, connected_at, id);
+CREATE INDEX billed_trackers_blocked ON billed_trackers (account_id) WHERE blocked IS NOT NULL AND removed_at IS NULL;
 CREATE INDEX billed_trackers_due ON billed_trackers (account_id) WHERE connection_due AND removed_at IS NULL AND blocked IS NULL;
 
 -- Why a tracker doesn't work, or didn't; open while `until` is NULL.
@@ -140,6 +141,7 @@ CREATE TABLE ledger_entries (
 );
 CREATE INDEX ledger_entries_account ON ledger_entries (account_id, day, id);
 CREATE INDEX ledger_entries_reverses ON ledger_entries (reverses) WHERE reverses IS NOT NULL;
+CREATE INDEX ledger_entries_day ON ledger_entries (day, kind) INCLUDE (currency, amount); -- what was earned, by day
 
 CREATE TABLE ledger_lines (
     entry_id bigint NOT NULL, -- whether it is there the triggers see to: a reference costs more than the line
