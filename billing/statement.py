@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -44,6 +44,9 @@ class Selection:
     @property
     def whole(self) -> bool:
         return self.device_id is None and not self.kinds and self.entry_id is None
+
+    def grouped_by(self, group: str | None) -> Selection:
+        return replace(self, grouped=group is not None)
 
     def parameters(self, last: int) -> dict[str, Any]:
         return {

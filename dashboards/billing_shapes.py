@@ -1,4 +1,4 @@
-"""What the API gives of money. Amounts are whole minor units of `currency`, of which `digits` are decimals; days the account's."""
+"""What the API gives of money. Amounts are whole minor units of `currency`, `digits` of them decimals; days the account's."""
 
 from __future__ import annotations
 
@@ -78,6 +78,11 @@ class DayOut(Shape, frozen=True):
     amount: int
     balance: int
     blocked: int
+
+
+class DayCost(Shape, frozen=True):
+    day: date
+    amount: int
 
 
 class OutlookOut(Shape, frozen=True):
@@ -192,7 +197,7 @@ class ConnectionOut(Shape, frozen=True):
 
 
 class EstimateOut(Shape, frozen=True):
-    """`service` are the daily charges. `lasts_days`: for how many days from `start` on the balance pays; null: not for connecting."""
+    """`service` are the daily charges. `lasts_days`: for how many days from `start` on the balance pays; null: for no day."""
 
     tariff_id: int
     trackers: int
@@ -206,7 +211,7 @@ class EstimateOut(Shape, frozen=True):
     balance: int
     enough: bool
     lasts_days: int | None
-    per_day: list[DayOut]
+    per_day: list[DayCost]
 
 
 class AuditOut(Shape, frozen=True):

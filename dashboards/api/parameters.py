@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -51,6 +51,22 @@ def _time(value: object) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(_time)]
+
+
+def _day(value: object) -> date:
+    text = str(value).strip()
+    try:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            raise ValueError
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("give a day such as 2026-01-26") from None
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise ValueError("give a day between the years 1970 and 2200")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,7 @@ def _shallow(value: object, levels: int) -> bool:
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), AfterValidator(_text)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=512), AfterValidator(_text)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_text)]
 Attributes = Annotated[dict[str, Any], AfterValidator(_small)]
 
 
