@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from billing.allowances import EVERYTHING, Allowance, History
 from dashboards import auth, sql
 from dashboards.identity import Viewer
+from dashboards.shapes import instant
 from dashboards.state import Shared, State
 
 ROOM = {"zones": "geofences_room", "proximities": "proximities_room"}  # queries that count them
@@ -18,6 +19,18 @@ ROOM = {"zones": "geofences_room", "proximities": "proximities_room"}  # queries
 async def allowance(shared: State, viewer: Viewer) -> Allowance:
     """From memory."""
     return EVERYTHING if viewer.administrator else await shared.billing.allowances.of(viewer.account_id)
+
+
+async def for_page(shared: State, viewer: Viewer) -> dict[str, Any]:
+    """For the scripts of pages, so that they ask for nothing that is refused, and say so before somebody tries."""
+    found = await allowance(shared, viewer)
+    shown_from = found.history.shown_from
+    return {
+        "tariff": found.tariff,
+        "zones": found.zones,
+        "reports": found.reports,
+        "historyFrom": shown_from and instant(shown_from),
+    }
 
 
 async def of_account(shared: State, viewer: Viewer, account_id: int) -> Allowance:

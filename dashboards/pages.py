@@ -29,7 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from dashboards import sql
+from dashboards import allowed, sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
 from dashboards.figures import filters
@@ -229,7 +229,8 @@ class Pages:
     async def live(self, request: Request, viewer: Guest) -> Response:
         if viewer is None:
             return to_login(request)
-        return self.page(request, viewer, "live.html", entry="live", here="live", data={"map": self._map()})
+        data = {"map": self._map(), "allowed": await allowed.for_page(of(request), viewer)}
+        return self.page(request, viewer, "live.html", entry="live", here="live", data=data)
 
     async def login(self, request: Request, viewer: Guest, next: str = "/") -> Response:  # noqa: A002, RUF100 - the address's own word
         target = next if is_local(next) else "/"
@@ -245,14 +246,14 @@ class Pages:
         if found is not None and (found.blocked or not viewer.sees(found)):
             found = None
         shown = found and {"id": found.id, "name": found.name}
-        data = {"map": self._map(), "device": shown}
+        data = {"map": self._map(), "device": shown, "allowed": await allowed.for_page(of(request), viewer)}
         return self.page(request, viewer, "history.html", entry="history", here="history", data=data, device=shown)
 
     async def zones(self, request: Request, viewer: Guest) -> Response:
         if viewer is None:
             return to_login(request)
         accounts = await self._accounts(viewer)
-        data = {"map": self._map()}
+        data = {"map": self._map(), "allowed": await allowed.for_page(of(request), viewer)}
         return self.page(request, viewer, "zones.html", entry="zones", here="zones", data=data, accounts=accounts)
 
     async def trackers(
@@ -310,7 +311,8 @@ class Pages:
     async def account(self, request: Request, viewer: Guest) -> Response:
         if viewer is None:
             return to_login(request)
-        return self.page(request, viewer, "account.html", entry="plain", here="account")
+        tariff = await allowed.allowance(of(request), viewer)
+        return self.page(request, viewer, "account.html", entry="plain", here="account", tariff=tariff)
 
     async def towns(self, request: Request, viewer: Guest, cell: str, language: str = "en") -> Response:
         """Of a cell of the offline base map, see `basemap.py`."""

@@ -5,6 +5,7 @@ import type { Vehicle } from "./fleet";
 import { formatAgo, formatCourse, formatDistance, formatDuration, formatFull, formatPlace, formatSpeed } from "./format";
 import { formatNumber, language, t } from "./i18n";
 import { distanceM, type Place } from "./map/geo";
+import { page } from "./page";
 import { alarmName, stateName } from "./words";
 
 const TOWN_EVERY_M = 300; // the nearest town is asked again after so much way
@@ -66,7 +67,7 @@ export class VehicleCard {
 
   private async askToday({ device }: Vehicle): Promise<void> {
     const now = Date.now();
-    if (now - this.todayAt < TODAY_EVERY_MS) return;
+    if (page.allowed?.reports === false || now - this.todayAt < TODAY_EVERY_MS) return;
     this.todayAt = now;
     const from = new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
     const query = { deviceId: device.id, from, to: new Date(now).toISOString() };

@@ -5,6 +5,7 @@ import { element, need } from "./dom";
 import type { Fleet } from "./fleet";
 import { formatTime } from "./format";
 import { formatNumber, t } from "./i18n";
+import { page } from "./page";
 import { eventName, isUrgent } from "./words";
 
 const KEPT = 50;
@@ -30,6 +31,7 @@ export class EventDrawer {
   }
 
   async load(now = Date.now()): Promise<void> {
+    if (page.allowed?.reports === false) return; // what happens from now on is shown all the same
     const query = { from: new Date(now - BACK_MS).toISOString(), to: new Date(now).toISOString() };
     const past = await get<FleetEvent[]>("/api/reports/events", query).catch(() => []); // a drawer is no reason to disturb
     this.events = newest([...this.events, ...past]);

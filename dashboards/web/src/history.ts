@@ -14,6 +14,7 @@ import { BaseMap } from "./map/base";
 import { drawVehicle } from "./map/sprites";
 import { readPalette } from "./map/vehicles";
 import { ZoneLayer, ZoneToggle } from "./map/zones";
+import { dateFormat } from "./intl";
 import { page } from "./page";
 import { startShell } from "./shell";
 import { onTheme, token } from "./theme";
@@ -21,6 +22,7 @@ import { onTheme, token } from "./theme";
 const MOST_STOP_MARKERS = 300;
 const MOST_NAMED = 50; // stops; a request each
 const LONGEST_DAY_MS = 25 * 3_600_000; // when the clocks go back
+const REPORTS = page.allowed?.reports ?? true; // stops are one
 const DURATIONS_ZOOM = 13; // further off, the durations would cover each other
 
 class HistoryPage {
@@ -69,6 +71,7 @@ class HistoryPage {
 
   async start(): Promise<void> {
     this.fields();
+    this.depth();
     if (this.device === null) {
       this.note(t("Choose a vehicle to see where it has been."));
       this.panel(true); // on a phone there is nothing else to do here
@@ -129,6 +132,15 @@ class HistoryPage {
     }
   }
 
+  /** Since when the tariff shows anything, so that nobody looks for it in vain. */
+  private depth(): void {
+    const from = page.allowed?.historyFrom;
+    if (!from) return;
+    const date = dateFormat({ dateStyle: "medium" }).format(Date.parse(from));
+    need("#history-from").textContent = t("Your tariff {tariff} shows the history since {date}.", { tariff: page.allowed?.tariff ?? "", date });
+    need("#history-from").hidden = false;
+  }
+
   private async load(): Promise<void> {
     this.aborter.abort();
     this.aborter = new AbortController();
@@ -141,7 +153,7 @@ class HistoryPage {
     try {
       const [positions, stops] = await Promise.all([
         get<Position[]>("/api/positions", query, signal),
-        get<Stop[]>("/api/reports/stops", query, signal),
+        REPORTS ? get<Stop[]>("/api/reports/stops", query, signal) : [],
       ]);
       this.show(makeTrack(positions), stops, query);
     } catch (error) {
@@ -198,7 +210,7 @@ class HistoryPage {
   }
 
   private showStops(stops: Stop[]): void {
-    need("#stops-count").textContent = formatNumber(stops.length);
+    need("#stops-count").textContent = REPORTS ? formatNumber(stops.length) : "";
     const oneDay = +this.period.to - +this.period.from <= LONGEST_DAY_MS; // its date stands above
     const rows = stops.map((stop, i) => {
       const start = Date.parse(stop.startTime);
@@ -213,7 +225,8 @@ class HistoryPage {
       row.addEventListener("click", () => this.goTo(stop));
       return element("li", {}, row);
     });
-    if (rows.length === 0) rows.push(element("li", { class: "empty" }, t("It did not stop in this period.")));
+    if (!REPORTS) rows.push(element("li", { class: "empty" }, t("Your tariff has no reports, and stops are one of them.")));
+    else if (rows.length === 0) rows.push(element("li", { class: "empty" }, t("It did not stop in this period.")));
     need("#stops").replaceChildren(...rows);
     void this.nameStops(stops);
     stops.slice(0, MOST_STOP_MARKERS).forEach((stop, i) => this.stopMarker(stop, i));

@@ -9,10 +9,12 @@ interface Wording {
 
 export const wording = (): Wording => pageJson<Wording>("wording") ?? { channels: {}, states: {}, reasons: {} };
 
-/** "gateway: refused" in the viewer's words; the facts behind the colon stay as they came. */
+/** "gateway: refused" in the viewer's words; facts behind the colon that aren't ours stay as they came. */
 export function reasonWords(reason: string | null): string {
   if (!reason) return "";
   const [code = "", ...facts] = reason.split(": ");
-  const told = wording().reasons[code] ?? code;
-  return facts.length ? `${told}: ${facts.join(": ")}` : told;
+  const { reasons } = wording();
+  const told = reasons[code] ?? code;
+  const more = facts.join(": ");
+  return more ? `${told}: ${reasons[more] ?? more}` : told;
 }

@@ -9,6 +9,7 @@ import { ZoneLayer, zoneBox } from "./map/zones";
 import { savedView } from "./map/view";
 import { page } from "./page";
 import { startShell } from "./shell";
+import { beyondTariff } from "./tariff";
 import { weekWords } from "./week";
 import { openCalendars } from "./zones/calendars";
 import { confirmed } from "./zones/confirm";
@@ -21,6 +22,7 @@ import { type Box, boxOf, fromJson, type Kind } from "./zones/shape";
 
 const PHONE = matchMedia("(max-width: 720px)");
 const COLOUR_KEY = "zone-colour";
+const MOST = page.allowed?.zones ?? null; // zones of the tariff
 type View = "list" | "form" | "import";
 
 class ZonesPage {
@@ -118,7 +120,7 @@ class ZonesPage {
 
   private buttons(): void {
     const on = (selector: string, call: () => unknown): void => document.querySelector(selector)?.addEventListener("click", () => void call());
-    on("#add", () => this.edit(null));
+    on("#add", () => this.add());
     on("#form-back", () => this.leave());
     on("#form-cancel", () => this.leave());
     on("#form-delete", () => this.editing && this.remove(this.editing));
@@ -151,7 +153,9 @@ class ZonesPage {
     this.layer.show(shown);
     need("#list-count").textContent = filtered
       ? t("{shown} of {all}", { shown: shown.length, all: this.zones.length })
-      : tn("{n} zone", "{n} zones", shown.length);
+      : MOST === null
+        ? tn("{n} zone", "{n} zones", shown.length)
+        : t("{n} of {most} zones that your tariff allows", { n: shown.length, most: MOST });
     if (shown.length === 0) this.empty(filtered ? t("No zone matches.") : t("There are no zones yet. Draw one, or import a file of them."));
     else need("#list-empty").hidden = true;
   }
@@ -241,6 +245,12 @@ class ZonesPage {
     document.body.classList.toggle("is-editing", editing);
     need("#panel-word").textContent = view === "list" ? t("Zones") : editing ? t("Details") : t("Import");
     this.card();
+  }
+
+  /** Better to be told before it is drawn than after. */
+  private add(): void {
+    if (MOST !== null && this.zones.length >= MOST) toast(beyondTariff({ feature: "zones", tariff: page.allowed?.tariff, limit: MOST }), "error");
+    else this.edit(null);
   }
 
   /** Opens the form, and the editor on the map. */
