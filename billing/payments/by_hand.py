@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -58,6 +59,8 @@ async def enter(
         raise Refused("known_reference", f"{reference} was entered already{whose}: each is counted once.") from None
     payment = await table.locked(book, payment_id)
     known_as = Known(amount, book.currency, provider_id=payment.provider_id, received=amount, received_currency=book.currency)
+    if attributes:
+        payment = replace(payment, attributes={**payment.attributes, **attributes})
     outcome = await settle(book, payment, known_as)
     return await table.payment(book.connection, payment_id), outcome
 
