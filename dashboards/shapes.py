@@ -49,6 +49,17 @@ class Position(Shape, frozen=True):
     geofence_ids: None = None
 
 
+class ConnectedOut(Shape, frozen=True):
+    """What connecting a tracker cost, in minor units; `blocked`: `needed` wasn't there, and it waits for a top-up."""
+
+    charged: int
+    blocked: bool
+    needed: int
+    balance: int  # after it
+    currency: str
+    digits: int
+
+
 class DeviceOut(Shape, frozen=True):
     id: int
     name: str
@@ -67,6 +78,7 @@ class DeviceOut(Shape, frozen=True):
     group_id: int = 0
     calendar_id: int = 0
     blocked: str | None = None  # ours: unpaid, owner or administrator
+    billing: ConnectedOut | msgspec.UnsetType = msgspec.UNSET  # ours, of one that was just connected
 
 
 class EventOut(Shape, frozen=True):
@@ -352,7 +364,7 @@ def from_latest(latest: Latest) -> Position:
     )
 
 
-def from_device(row: DeviceRow, status: Status) -> DeviceOut:
+def from_device(row: DeviceRow, status: Status, billing: ConnectedOut | msgspec.UnsetType = msgspec.UNSET) -> DeviceOut:
     return DeviceOut(
         id=row.id,
         name=row.name,
@@ -370,6 +382,7 @@ def from_device(row: DeviceRow, status: Status) -> DeviceOut:
         moving=status.moving and not row.blocked,
         group_id=row.group_id or 0,
         blocked=row.blocked,
+        billing=billing,
     )
 
 

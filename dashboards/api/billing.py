@@ -6,7 +6,6 @@ account. Statements are in `statements.py`, payments and refunds in `payments.py
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Annotated
@@ -43,9 +42,10 @@ from dashboards.billing_shapes import (
     from_tariff,
     from_version,
 )
+from dashboards.connecting import refreshed, subject
 from dashboards.idempotency import Once
 from dashboards.shapes import instant
-from dashboards.state import Shared, State
+from dashboards.state import Shared
 
 router = APIRouter(prefix="/api/billing", tags=["Billing"])
 LONGEST_OUTLOOK_DAYS = 366
@@ -309,14 +309,3 @@ def _lost_text(feature: str, limit: int | bool, used: int | None) -> str:
         "reports": "No reports.",
         "api": "No API: tokens and Basic authorization open nothing.",
     }[feature]
-
-
-def subject(device_id: int) -> str:
-    """Of the audit log."""
-    return f"device {device_id}"
-
-
-async def refreshed(shared: State, device_id: int) -> None:
-    """At once here; other processes, and this one if the database fails just now, hear of it a little later."""
-    with contextlib.suppress(*sql.UNREACHABLE):
-        await shared.server.refresh_device(device_id)

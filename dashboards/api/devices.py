@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
-from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
-from dashboards import auth, sql
+from dashboards import auth, connecting, sql
 from dashboards.api import answers
 from dashboards.api.parameters import LARGEST_ID, Attributes, Body, DeviceId, Id, Ids, Name, Note, Paged
+from dashboards.audited import Actor, Author
 from dashboards.identity import Viewer
 from dashboards.live import joined
 from dashboards.problems import Problem, not_found
@@ -21,7 +19,6 @@ from dashboards.shapes import DeviceOut, DeviceRow, from_device
 from dashboards.state import Shared, State
 
 router = APIRouter(prefix="/api/devices", tags=["Devices"])
-FIELDS = ("name", "unique_id", "phone", "model", "contact", "category", "disabled", "group_id", "attributes")
 
 
 def _with_a_limit(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -74,9 +71,10 @@ async def list_devices(
 
 
 @router.post("", responses=answers.shaped(DeviceOut))
-async def add_device(new: NewDevice, viewer: auth.Editor, shared: Shared) -> Response:
-    """Add a tracker. What it sends is taken from now on."""
-    return answers.json(shape(shared, await create(shared, viewer, new)))
+async def add_device(new: NewDevice, author: Author, shared: Shared) -> Response:
+    """Add a tracker. What it sends is taken from now on; on a paid tariff its connection is charged at once, or, where the money
+    isn't there, it is blocked until there is some: `billing` tells which."""
+    return answers.json(await create(shared, author, new))
 
 
 @router.get("/{device_id}", responses=answers.shaped(DeviceOut))
@@ -85,37 +83,36 @@ async def get_device(device_id: DeviceId, viewer: auth.User, shared: Shared) -> 
 
 
 @router.put("/{device_id}", responses=answers.shaped(DeviceOut))
-async def change_device(device_id: DeviceId, change: DeviceChange, viewer: auth.Editor, shared: Shared) -> Response:
-    row = await device_of(shared, viewer, device_id, with_blocked=True)
+async def change_device(device_id: DeviceId, change: DeviceChange, author: Author, shared: Shared) -> Response:
+    """Given to another account, it is connected there anew, and paid for by that one."""
+    row = await device_of(shared, author.viewer, device_id, with_blocked=True)
     given = {name: getattr(change, name) for name in change.model_fields_set}
-    new_account_id = _account_for(viewer, change.account_id) if change.account_id else row.account_id
-    values = {name: given.get(name, getattr(row, name)) for name in FIELDS}
-    if new_account_id != row.account_id and values["group_id"] == row.group_id:
+    account_id = _account_for(author.viewer, change.account_id) if change.account_id else row.account_id
+    values = {name: given.get(name, getattr(row, name)) for name in connecting.FIELDS}
+    if account_id != row.account_id and values["group_id"] == row.group_id:
         values["group_id"] = None  # the group stays with its account
     for name in ("name", "unique_id", "disabled", "attributes"):  # these can't be emptied
         values[name] = getattr(row, name) if values[name] is None else values[name]
-    saved = await _stored(shared, viewer, "device_change", values, id=device_id, new_account_id=new_account_id, **viewer.scope)
-    return answers.json(shape(shared, saved))
+    if account_id == row.account_id:
+        return answers.json(shape(shared, await connecting.change(shared, author, row, values)))
+    saved, told = await connecting.move(shared, author, row, account_id, values)
+    return answers.json(from_device(saved, shared.server.status(saved.id), told))
 
 
 @router.delete("/{device_id}", status_code=204, response_class=Response)
-async def remove_device(device_id: DeviceId, viewer: auth.Editor, shared: Shared) -> Response:
-    """Its tracker counts as unknown from now on."""
-    if not await sql.run(shared.server.database, "device_remove", id=device_id, **viewer.scope):
-        raise not_found("device")
-    await _refresh(shared, device_id)
+async def remove_device(device_id: DeviceId, author: Author, shared: Shared) -> Response:
+    """Its tracker counts as unknown from now on. Nothing is given back for it."""
+    await connecting.remove(shared, author, await device_of(shared, author.viewer, device_id, with_blocked=True))
     return Response(status_code=204)
 
 
-async def create(shared: State, viewer: Viewer, new: NewDevice) -> DeviceRow:
+async def create(shared: State, author: Actor, new: NewDevice) -> DeviceOut:
     """Raises Problem 400 when the tracker is somebody's already."""
-    values = {name: getattr(new, name) for name in FIELDS}
+    values = {name: getattr(new, name) for name in connecting.FIELDS}
     values["disabled"] = bool(new.disabled)
     values["attributes"] = new.attributes or {}
-    account_id = _account_for(viewer, new.account_id)
-    row = await _stored(shared, viewer, "device_add", values, account_id=account_id)
-    await sql.run(shared.server.database, "unknown_tracker_remove", unique_id=row.unique_id, protocol=None)
-    return row
+    row, told = await connecting.add(shared, author, _account_for(author.viewer, new.account_id), values)
+    return from_device(row, shared.server.status(row.id), told)
 
 
 async def device_of(shared: State, viewer: Viewer, device_id: int, *, with_blocked: bool = False) -> DeviceRow:
@@ -161,28 +158,3 @@ def _account_for(viewer: Viewer, account_id: int | None) -> int:
     if not viewer.administrator:
         raise not_found("account")
     return account_id
-
-
-async def _stored(shared: State, viewer: Viewer, query: str, values: dict[str, Any], **more: Any) -> DeviceRow:
-    values = {**values, "group_id": values["group_id"] or None, "attributes": Jsonb(values["attributes"])}
-    try:
-        row = await sql.row(shared.server.database, query, DeviceRow, **values, **more)
-    except UniqueViolation:
-        raise Problem(
-            400,
-            f"The tracker {values['unique_id']} is in use already",
-            "Each uniqueId can be added once: check the number, or remove the device that has it. "
-            "If it isn't one of yours, ask the administrator.",
-        ) from None
-    except ForeignKeyViolation as error:  # an account, or a group that went away meanwhile
-        raise not_found("group" if "group" in (error.diag.constraint_name or "") else "account") from None
-    if row is None:
-        raise not_found("group" if values["group_id"] else "device")
-    await _refresh(shared, row.id)
-    return row
-
-
-async def _refresh(shared: State, device_id: int) -> None:
-    """At once; if the database fails just now, the change is stored all the same, and the server hears of it a little later."""
-    with contextlib.suppress(*sql.UNREACHABLE):
-        await shared.server.refresh_device(device_id)

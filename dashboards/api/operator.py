@@ -25,7 +25,6 @@ from billing.topup import reverse, top_up
 from billing.trackers import Outcome, block_by_administrator, unblock_by_administrator
 from dashboards import auth, sql
 from dashboards.api import answers
-from dashboards.api.billing import refreshed, subject
 from dashboards.api.parameters import (
     LARGEST_ID,
     LARGEST_POSITION_ID,
@@ -50,6 +49,7 @@ from dashboards.billing_shapes import (
     from_version,
     tariff_detail,
 )
+from dashboards.connecting import refreshed, subject
 from dashboards.idempotency import Once
 from dashboards.operator_rows import AccountRow, DefaultsRow
 from dashboards.state import Shared

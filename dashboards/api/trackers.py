@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from dashboards import auth, sql
 from dashboards.api import answers, devices
 from dashboards.api.parameters import Body, Id, Name, Note, Paged
+from dashboards.audited import Author
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import DeviceOut, UnknownOut, instant
 from dashboards.state import Shared
@@ -50,7 +51,7 @@ async def list_unknown(
 
 
 @router.post("/adopt", responses=answers.shaped(DeviceOut))
-async def adopt(adoption: Adoption, viewer: auth.Editor, shared: Shared) -> Response:
+async def adopt(adoption: Adoption, author: Author, shared: Shared) -> Response:
     """Make it a device of the viewer's account; administrators may name another account."""
     known = await sql.rows(
         shared.server.database, "unknown_trackers", UnknownTracker, unique_id=adoption.unique_id, limit=100, offset=0
@@ -58,7 +59,7 @@ async def adopt(adoption: Adoption, viewer: auth.Editor, shared: Shared) -> Resp
     if not any(adoption.protocol in (None, row.protocol) for row in known):
         raise not_found("unknown tracker")
     new = devices.NewDevice.model_validate({**adoption.model_dump(by_alias=True, exclude={"protocol"}), "attributes": None})
-    return answers.json(devices.shape(shared, await devices.create(shared, viewer, new)))
+    return answers.json(await devices.create(shared, author, new))
 
 
 @router.delete("", status_code=204, response_class=Response)

@@ -54,6 +54,11 @@ async def run(database: Database, name: str, /, **parameters: Any) -> int:
         return (await connection.execute(text(name), parameters, prepare=False)).rowcount
 
 
+async def run_on(connection: AsyncConnection[Any], name: str, /, **parameters: Any) -> int:
+    """How many rows it changed; on a connection of the caller's."""
+    return (await connection.execute(text(name), parameters, prepare=False)).rowcount
+
+
 async def rows_on(connection: AsyncConnection[Any], name: str, kind: type[Row], /, **parameters: Any) -> list[Row]:
     """On a connection of the caller's, inside its transaction."""
     found: list[Row] = []

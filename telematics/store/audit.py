@@ -51,11 +51,15 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, li
 
 
 def _told(name: str, value: Any) -> Any:
-    if name in SECRETS:
+    if any(word in name.lower().replace("_", "") for word in SECRETS):
         return None if value is None else HIDDEN
-    if isinstance(value, bool | int | float) or value is None:
+    if isinstance(value, Mapping):
+        value = {key: _told(str(key), inner) for key, inner in value.items()}
+    elif isinstance(value, list | tuple):
+        value = [_told(name, inner) for inner in value]
+    elif isinstance(value, bool | int | float) or value is None:
         return value
     text = str(value)
-    if isinstance(value, Mapping | list | tuple) and len(text) <= LONGEST_TEXT:
-        return value
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + HIDDEN
+    if len(text) > LONGEST_TEXT:
+        return text[:LONGEST_TEXT] + HIDDEN
+    return value if isinstance(value, dict | list) else text
