@@ -25,6 +25,9 @@ from billing.book import open_book
 from billing.errors import Refused
 from billing.meter import SmsMeter
 from billing.metrics import BillingMetrics
+from billing.payments.begin import look_after
+from billing.payments.providers import Providers
+from billing.refunds import pay_waiting
 from billing.rules import local_day
 from telematics.config import Settings
 from telematics.store.database import Database
@@ -39,6 +42,7 @@ UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, Po
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # after a failure, doubled each time
 LOW_EVERY_S = 3600.0  # who runs out of money is looked for when days were charged, and so often: it reads all trackers
 TOLD_EVERY_S = 3600.0  # that all is well
+PAYMENTS_EVERY_S = 300.0  # payments and refunds that nothing is heard of are asked after
 KEYS_DAYS = 7  # for which a request may be sent again under its key
 
 Chore = Callable[[], Awaitable[object]]
@@ -58,6 +62,7 @@ class Billing:
         self.metrics = BillingMetrics()
         self.allowances = Allowances(database)
         self.meter = SmsMeter(database)
+        self.providers = Providers(settings.billing.providers)
         self.chores: list[Chore] = [self.meter.tidy, self._trim_keys]  # of each round; one that fails holds up no other
 
     def watch(self, changes: Changes) -> None:
@@ -75,6 +80,7 @@ class Billing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._again_and_again(self._round), name="billing rounds")
             tasks.create_task(self._again_and_again(self._settle), name="connections")
+            tasks.create_task(self._again_and_again(self._look_after_payments), name="payments")
 
     async def _again_and_again(self, work: Callable[[], Awaitable[float]]) -> None:
         """`work` says for how many seconds there is nothing to do. Whatever happens must not stop the server: trackers are more
@@ -148,6 +154,12 @@ class Billing:
         self.metrics.warned += told
         if told:
             log.info("warned", accounts=told)
+
+    async def _look_after_payments(self) -> float:
+        """Apart from the rounds: a provider that hangs holds up no charge."""
+        await look_after(self._database, self.providers)
+        await pay_waiting(self._database, self.providers)
+        return PAYMENTS_EVERY_S
 
     async def _trim_keys(self) -> None:
         async with self._database.pool.connection() as connection:

@@ -297,5 +297,5 @@ def amount_of(text: str, currency: str) -> int:
         raise ValueError(f"the amount {text[:40]!r} has more decimals than {currency}")
     if most == 3 and found[2] and not found[3] and len(re.sub(r"\d", "", found[1])) == 1:
         raise ValueError(f"the amount {text[:40]!r} may mean two things: write it without separators between thousands")
-    amount = int(re.sub(r"\D", "", found[1])) * 10**most + int(decimals.ljust(most, "0") or "0")
+    amount: int = int(re.sub(r"\D", "", found[1])) * 10**most + int(decimals.ljust(most, "0") or "0")
     return -amount if negative else amount

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import aclosing
 from functools import partial
 
 import structlog
@@ -55,6 +56,6 @@ async def _run(settings: Settings) -> None:
         billing = billing_on(database, settings)
         billing.watch(changes)
         log.info("ready", role="jobs", database=database.edition)
-        async with asyncio.TaskGroup() as tasks:
+        async with aclosing(billing.providers), asyncio.TaskGroup() as tasks:
             tasks.create_task(billing.run(), name="billing")
             tasks.create_task(changes.run(), name="changes")

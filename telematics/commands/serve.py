@@ -198,6 +198,7 @@ def _billing(server: Server, stack: AsyncExitStack) -> Billing:
     server.alerts.meter = billing.meter
     prometheus_client.REGISTRY.register(billing.metrics)
     stack.callback(prometheus_client.REGISTRY.unregister, billing.metrics)
+    stack.push_async_callback(billing.providers.aclose)
     return billing
 
 
