@@ -7,7 +7,8 @@ again. Their events are written once more under the same keys, and so are stored
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -55,7 +56,7 @@ async def recover(
             if device is not None:
                 state.total_m[device.slot] = metres
         replayed = 0
-        broken = Broken(await breaks.newest(connection), devices, state)
+        broken = Broken(await breaks.unsaved(connection), devices, state)
         async for rows in snapshot.positions_since(connection, watermark):
             watermark = int(rows.id.max())
             replayed += len(rows)
@@ -76,32 +77,39 @@ async def recover(
 
 
 class Broken:
-    """Devices that were blocked: what the snapshot doesn't know of that is made up for where the positions show it."""
+    """Devices that were blocked: what the snapshot doesn't know of that is made up for, where the positions show it."""
 
-    def __init__(self, newest: Mapping[int, np.datetime64], devices: Devices, state: State) -> None:
+    def __init__(self, found: Iterable[tuple[int, np.datetime64, bool]], devices: Devices, state: State) -> None:
         self._state = state
-        self._at = np.full(state.capacity, "NaT", "M8[ms]")  # by slot; NaT: never, or the state knows
-        for device_id, at in newest.items():
-            if (device := devices.get(device_id)) is not None:
-                self._at[device.slot] = at
-        known = state["received"] >= self._at
-        state.anew[known] = np.isnat(state["zoned_time"][known]) & ~np.isnat(state["fix_time"][known])  # no fix since, it seems
-        self._at[known] = "NaT"
+        self._left = defaultdict[int, list[np.datetime64]](list)  # by slot, in order
+        for device_id, at, new in found:
+            device = devices.get(device_id)
+            if device is not None and new:
+                self._left[device.slot].append(at)
+            elif device is not None:
+                state.anew[device.slot] = not np.isnat(state["fix_time"][device.slot])
 
     def parts(self, received: NDArray[np.datetime64], slot: NDArray[np.int32]) -> Iterator[NDArray[np.intp]]:
-        """Places of rows that came before their device's break; then, the state having been told of it, of the others."""
-        behind = received >= self._at[slot]  # False for NaT
-        yield np.flatnonzero(~behind)
-        if behind.any():
-            self._break_off(np.unique(slot[behind]))
-            yield np.flatnonzero(behind)
+        """Places of rows from before their device's first break; of those before its second, the state having been told of the
+        first; and so on."""
+        passed = np.zeros(len(slot), "i8")
+        for its in np.unique(slot).tolist():
+            if its in self._left:
+                mine = np.flatnonzero(slot == its)
+                passed[mine] = np.searchsorted(np.array(self._left[its]), received[mine], "right")
+                self._left[its] = self._left[its][int(passed[mine].max()) :]
+        for number in range(int(passed.max(initial=0)) + 1):
+            places = np.flatnonzero(passed == number)
+            if number:
+                self._break_off(np.unique(slot[places]))
+            yield places
 
     def finish(self) -> None:
         """All rows were given."""
-        self._break_off(np.flatnonzero(~np.isnat(self._at) | self._state.blocked))
+        waiting = np.array([slot for slot, times in self._left.items() if times], "i8")
+        self._break_off(np.union1d(waiting, np.flatnonzero(self._state.blocked)))
 
     def _break_off(self, slots: NDArray[np.integer[Any]]) -> None:
-        self._at[slots] = "NaT"
         for slot in slots.tolist():
             self._state.break_off(slot)
 

@@ -14,11 +14,12 @@ from telematics.store.arrays import array
 from telematics.store.sql import query
 
 
-async def newest(connection: AsyncConnection[Any]) -> dict[int, np.datetime64]:
-    """By device, for those that were ever blocked."""
-    rows = await (await connection.execute(query("newest_breaks"))).fetchall()
-    times = array("timestamptz", [at for _, at in rows])
-    return dict(zip([device_id for device_id, _ in rows], times, strict=True))
+async def unsaved(connection: AsyncConnection[Any]) -> list[tuple[int, np.datetime64, bool]]:
+    """(device, when, whether what was saved of its state is from before), in order of time; of devices without a place since then
+    also breaks that are known."""
+    rows = await (await connection.execute(query("unsaved_breaks"))).fetchall()
+    times = array("timestamptz", [at for _, at, _ in rows])
+    return [(device_id, at, new) for (device_id, _, new), at in zip(rows, times, strict=True)]
 
 
 async def between(
