@@ -262,22 +262,26 @@ async def reject(book: Book, refund_id: int, reason: str) -> Outcome:
     return outcome
 
 
-async def paid_by_hand(book: Book, refund_id: int, payment_id: int, reference: str) -> Refund:
-    """An operator has sent a part, by bank, over the counter or in the provider's office. Raises Refused: no_refund, no_part,
-    not_open, under_way."""
+async def paid_by_hand(book: Book, refund_id: int, payment_id: int | None, reference: str) -> Refund:
+    """An operator has sent a part, by bank, over the counter or in the provider's office; None: all that no program sends.
+
+    Raises Refused: no_refund, no_part, not_open, under_way.
+    """
     found = await refund(book.connection, refund_id, account_id=book.account_id)
     if found.state != "paying":
-        raise Refused(
-            "not_open", f"The refund is {found.state}: approve it first." if found.state == "requested" else "It is over."
-        )
-    part = next((part for part in await parts(book.connection, [refund_id]) if part.payment_id == payment_id), None)
-    if part is None:
-        raise Refused("no_part", "Nothing of this refund goes back by that payment.")
-    if part.under_way:
+        raise Refused("not_open", "Approve it first." if found.state == "requested" else f"The refund is {found.state} already.")
+    divided = await parts(book.connection, [refund_id])
+    if payment_id is not None:
+        divided = [part for part in divided if part.payment_id == payment_id]
+        if not divided:
+            raise Refused("no_part", "Nothing of this refund goes back by that payment.")
+        if divided[0].state == "paid":
+            raise Refused("not_open", "That part is paid already.")
+    sent = [part for part in divided if part.state != "paid" and not part.under_way]
+    if not sent:
         raise Refused("under_way", "The provider is being asked, or hasn't answered: wait for its word.")
-    if part.state == "paid":
-        raise Refused("not_open", "That part is paid already.")
-    await _paid(book, part, reference)
+    for part in sent:
+        await _paid(book, part, reference)
     return await refund(book.connection, refund_id)
 
 

@@ -10,6 +10,8 @@ from weakref import WeakValueDictionary
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from dashboards.callbacks import Callbacks
+
 if TYPE_CHECKING:
     from billing.service import Billing
     from dashboards.geocoder import Geocoder
@@ -25,6 +27,7 @@ class State:
     live: Live
     geocoder: Geocoder
     billing: Billing
+    callbacks: Callbacks = field(default_factory=Callbacks)
     running: WeakValueDictionary[tuple[int, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)  # idempotency.py
 
 

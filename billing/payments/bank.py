@@ -6,6 +6,7 @@ otherwise, or later. Each line is taken once, however often and in whatever piec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -89,9 +90,9 @@ async def preview(
     today: date | None = None,
 ) -> Preview:
     """`assigned`: accounts that an operator chose, by the lines' fingerprints. Raises Refused: too_large, not_a_statement."""
-    statement = read(content, currency, today=today or (datetime.now(UTC) + timedelta(hours=14)).date())
+    today = today or (datetime.now(UTC) + timedelta(hours=14)).date()
+    statement, named = await asyncio.to_thread(_read, content, currency, today)  # thousands of lines
     assigned = assigned or {}
-    named = {line.fingerprint: accounts_in(line.details) for line in statement.lines}
     wanted = {*assigned.values(), *(one for ids in named.values() for one in ids)}
     accounts = {row.id: row for row in await sql.rows(connection, "accounts_named", AccountName, ids=sorted(wanted))}
     cursor = await connection.execute(sql.text("bank_known"), {"fingerprints": list(named)}, prepare=False)
@@ -104,6 +105,12 @@ async def preview(
         )
         seen.append(Seen(line, _what(line, account, line.fingerprint in known), account))
     return Preview(statement, seen)
+
+
+def _read(content: bytes, currency: str, today: date) -> tuple[Statement, dict[str, set[int]]]:
+    """With the accounts that each line names."""
+    statement = read(content, currency, today=today)
+    return statement, {line.fingerprint: accounts_in(line.details) for line in statement.lines}
 
 
 def _what(line: StatementLine, account: AccountName | None, known: bool) -> What:

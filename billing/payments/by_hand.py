@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
 from billing import sql
@@ -80,9 +80,9 @@ async def accept(book: Book, payment_id: int) -> tuple[Payment, Outcome]:
     return await table.payment(book.connection, payment_id), outcome
 
 
-async def dismiss(book: Book, payment_id: int, note: str | None, now: datetime | None = None) -> Payment:
-    """An operator has seen to it. Raises Refused: no_payment, not_flagged."""
-    if not await sql.run(book.connection, "dismiss_payment", id=payment_id, note=note, now=now or book.now):
-        payment = await table.payment(book.connection, payment_id)
+async def dismiss(connection: AsyncConnection[Any], payment_id: int) -> Payment:
+    """An operator has seen to what was flagged. Raises Refused: no_payment, not_flagged."""
+    if not await sql.run(connection, "dismiss_payment", id=payment_id):
+        payment = await table.payment(connection, payment_id)
         raise Refused("not_flagged", f"The payment is {payment.state} and nothing about it waits for you.")
-    return await table.payment(book.connection, payment_id)
+    return await table.payment(connection, payment_id)

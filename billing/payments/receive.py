@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import structlog
@@ -86,6 +85,10 @@ async def apply(book: Book, payment: Payment, notice: Notice, *, foreign: bool =
             book, payment, replace(before, flags=before.flags | {"foreign_id"}), entry_id=payment.entry_id, attributes={}
         )
         return "refused: its transaction id belongs to another payment"
+    if payment.currency != book.currency:  # the account has changed its currency since
+        flagged = replace(before, flags=before.flags | {"other_currency"})
+        await table.save(book, payment, flagged, entry_id=payment.entry_id, attributes={})
+        return "refused: the account's currency is another one now"
     heard = hear(before, notice)
     if notice.kind == "refund_failed":
         if notice.refund_id is None or not await came_back(book, payment, notice.refund_id):
@@ -192,7 +195,7 @@ async def _hear_waiting(book: Book, provider: str, notice: Notice, payment_id: i
 async def _meant(connection: AsyncConnection[Any], provider: str, notice: Notice) -> tuple[Payment | None, bool]:
     """Which payment; and whether the transaction id in it belongs to another one."""
     by_reference = by_id = None
-    if (reference := _uuid(notice.reference)) is not None:
+    if (reference := table.reference_of(notice.reference)) is not None:
         by_reference = next(iter(await table.payments(connection, reference=reference, provider=provider, limit=1)), None)
     if notice.provider_id is not None:
         found = await table.payments(connection, provider=provider, provider_id=notice.provider_id, limit=1)
@@ -250,10 +253,3 @@ def _kept(notice: Notice) -> Mapping[str, Any]:
     except (ValueError, TypeError):
         body, small = None, False
     return {"notice": notice.said(), "said": body if small else None}
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text is not None else None
-    except ValueError:
-        return None

@@ -37,6 +37,14 @@ async def payments(
     )  # fmt: skip
 
 
+def reference_of(text: str | None) -> UUID | None:
+    """None for what is no reference of ours."""
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError:
+        return None
+
+
 async def payment(connection: AsyncConnection[Any], payment_id: int, *, account_id: int | None = None) -> Payment:
     """Raises Refused: no_payment."""
     found = await payments(connection, id=payment_id, account_id=account_id, limit=1)

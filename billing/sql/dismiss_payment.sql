@@ -1,2 +1,2 @@
--- An operator has seen to it. Lives on the primary key.
-UPDATE payments SET flagged = NULL, note = coalesce(%(note)s, note), changed_at = %(now)s WHERE id = %(id)s AND flagged IS NOT NULL
+-- An operator has seen to what was flagged. Lives on the primary key.
+UPDATE payments SET flagged = NULL, changed_at = now() WHERE id = %(id)s AND flagged IS NOT NULL
