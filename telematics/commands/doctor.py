@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.text import Text
 
 import protocols
+from billing.check import problems
+from billing.daily import behind
 from telematics.alerts.channels.helpers import Helpers
 from telematics.alerts.channels.mail import Mail
 from telematics.alerts.channels.sms import Sms
@@ -35,6 +37,8 @@ from telematics.store.writer import LOCK
 LOW_BYTES, SCARCE_BYTES = 1 * 2**30, 10 * 2**30  # a thousand vehicles write about 1.5 GB a day
 SPARE_FILES = 200  # besides trackers: database, pages, logs
 GATEWAY_S = 10.0
+PROOF_S = 20.0
+PROVE = "run telematics billing check"
 CLOCK_S = 5.0  # a clock further off than this shows in what is late and what is ahead
 
 Level = Literal["good", "note", "bad"]
@@ -218,7 +222,39 @@ async def _clock(database: Database) -> Finding:
     return Finding("good", f"clock: {after:%Y-%m-%d %H:%M:%S} UTC, as the database's")
 
 
-LOOKS: tuple[Callable[[Database], Awaitable[Finding]], ...] = (_version, _durable, _writable, _clock)
+async def _charged(database: Database) -> Finding:
+    """Whether somebody charges the days as they begin."""
+    accounts, days = await behind(database)
+    if not accounts:
+        return Finding("good", "billing: every account is charged through its today")
+    what = f"billing: {_count(days, 'day')} of {_count(accounts, 'account')} are still to be charged"
+    if days == accounts:
+        return Finding("note", what, "a day that has just begun is charged within a minute by a running server")
+    return Finding(
+        "bad", what, "run a server (telematics serve, or serve --role jobs), or telematics billing run; its log says why not"
+    )
+
+
+async def _right(database: Database) -> Finding:
+    """Whether the money is right, as far as that can be proved while somebody waits."""
+    try:
+        async with asyncio.timeout(PROOF_S):
+            found = await problems(database)
+    except TimeoutError:
+        return Finding("note", f"billing: the proof of the ledger takes longer than {PROOF_S:.0f} s here", PROVE)
+    if found:
+        first = f"{found[0].where}: {found[0].what}"
+        return Finding(
+            "bad", f"billing: {_count(len(found), 'problem')} in the ledger, the first: {first}", f"{PROVE} for all of them"
+        )
+    return Finding("good", "billing: balances, charges and blocks are what the ledger says")
+
+
+LOOKS: tuple[Callable[[Database], Awaitable[Finding]], ...] = (_version, _durable, _writable, _clock, _charged, _right)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 async def _serving(database: Database) -> bool:
