@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from billing.service import Billing
-from dashboards import alert_pages, idempotency, pages, problems
+from dashboards import alert_pages, billing_pages, idempotency, pages, problems
 from dashboards.api import ROUTERS, answers
 from dashboards.geocoder import Geocoder
 from dashboards.identity import Auth
@@ -53,5 +53,7 @@ def create_app(server: Server, billing: Billing | None = None) -> FastAPI:
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)  # positions shrink to a tenth; level 6 holds the loop
     app.add_middleware(Guard, settings=settings)
-    alert_pages.mount(app, pages.mount(app, server))
+    mounted = pages.mount(app, server)
+    alert_pages.mount(app, mounted)
+    billing_pages.mount(app, mounted)
     return app

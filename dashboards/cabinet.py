@@ -16,6 +16,7 @@ from billing.errors import Refused
 from billing.forecast import AccountRow, Day, Outlook, estimate, outlook_of
 from billing.ledger import Book
 from billing.money import digits
+from billing.numbers import account_number
 from billing.rules import COVERED_DAYS, local_day, share
 from billing.tariffs import changes_left, next_change
 from billing.trackers import Charge, Outcome, Tracker, cost, trackers
@@ -102,8 +103,8 @@ class Bill:
 
     @property
     def account_number(self) -> str:
-        """By which transfers and cash find their account: its id, as an operator knows it."""
-        return str(self.book.account_id)
+        """By which transfers and cash find their account."""
+        return account_number(self.book.account_id)
 
     @property
     def currency(self) -> str:
@@ -234,6 +235,12 @@ async def past(connection: AsyncConnection[Any], bill: Bill) -> list[tuple[date,
     while len(found) > 1 and not found[-1][1] and not found[-2][1]:
         found.pop()  # before there was any money
     return found[::-1]
+
+
+def shown_ahead(bill: Bill) -> list[Day]:
+    """As far as it is worth a look: where the money ends soon, what comes after that is all the same."""
+    left = bill.days_left
+    return bill.look.days if left is None else bill.look.days[: max(14, 2 * left + 2)]
 
 
 def coming(bill: Bill) -> list[Day]:

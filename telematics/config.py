@@ -190,6 +190,9 @@ class BillingSettings(Section):
         ("web", "mail", "sms"),
         description="How people are told that money runs out or trackers are blocked; it costs them nothing.",
     )
+    bank_details: str = Field(
+        "", max_length=2000, description="Whom and where to transfer money to; customers read it beside their account number."
+    )
     providers: dict[str, ProviderSettings] = Field(default_factory=dict, description="Ways to pay, see below.")
 
     @field_validator("providers")

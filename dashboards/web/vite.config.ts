@@ -18,6 +18,7 @@ export default defineConfig({
         zones: "src/zones.ts",
         alerts: "src/alerts.ts",
         rules: "src/rules.ts",
+        billing: "src/billing.ts",
         trackers: "src/trackers.ts",
         plain: "src/plain.ts",
       },

@@ -1,5 +1,6 @@
 /* The server's JSON, in Traccar's shapes. Errors arrive as RFC 9457 problem details and leave as ApiError, with a sentence to show. */
 import { language, t } from "./i18n";
+import { refusal } from "./billing/refusals";
 import { knownReason } from "./zones/reasons";
 
 export interface Device {
@@ -116,6 +117,8 @@ export class ApiError extends Error {
     readonly status: number,
     message: string,
     readonly retryAfterS: number | null = null,
+    /** Of billing's refusals: a word for programs. */
+    readonly code: string | null = null,
   ) {
     super(message);
   }
@@ -157,14 +160,18 @@ const GENERAL: readonly (readonly [RegExp, () => string])[] = [
   [/^Too many /, () => t("There are too many. Remove some that are not needed.")],
 ];
 
-interface ProblemDetails {
+interface ProblemDetails extends Record<string, unknown> {
+  code?: unknown;
   title?: unknown;
   detail?: unknown;
   errors?: unknown;
 }
 
 /** A sentence for the viewer; what has none is told in English to those who read it, in general terms to others. */
-function sentence(status: number, { title, detail, errors }: ProblemDetails): string {
+function sentence(status: number, problem: ProblemDetails): string {
+  const { title, detail, errors, code } = problem;
+  const refused = typeof code === "string" ? refusal(code, problem) : null;
+  if (refused) return refused;
   const known = REFUSALS.find(([pattern]) => pattern.test(String(title)));
   if (known) return known[1]();
   if (Array.isArray(errors)) {
@@ -220,7 +227,7 @@ async function failure(response: Response): Promise<ApiError> {
   const wait = Number(response.headers.get("Retry-After")) || null;
   if (response.headers.get("Content-Type")?.includes("json")) {
     const problem = ((await response.json().catch(() => null)) ?? {}) as ProblemDetails;
-    return new ApiError(response.status, sentence(response.status, problem), wait);
+    return new ApiError(response.status, sentence(response.status, problem), wait, typeof problem.code === "string" ? problem.code : null);
   }
   return new ApiError(response.status, excuse(response.status), wait);
 }
@@ -260,8 +267,8 @@ export async function get<T>(path: string, query: Record<string, string | number
 }
 
 /** POST, PUT or DELETE with a JSON body; the answer, or null when there is none. */
-export async function send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T | null> {
-  const headers = { ...json, ...(body !== undefined && { "Content-Type": "application/json" }) };
+export async function send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown, more: Record<string, string> = {}): Promise<T | null> {
+  const headers = { ...json, ...more, ...(body !== undefined && { "Content-Type": "application/json" }) };
   const response = await ask(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
   const text = await response.text();
   return text && response.headers.get("Content-Type")?.includes("json") ? (JSON.parse(text) as T) : null;

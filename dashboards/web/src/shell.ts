@@ -1,6 +1,7 @@
 /* What every page has: the account menu, theme and language, log out, and the alerts. */
 import { watchAlerts } from "./alerts/watch";
 import { ApiError, leave, send } from "./api";
+import { showBalance } from "./billing/sign";
 import { need, toast } from "./dom";
 import { page } from "./page";
 import { type Choice, choice, choose } from "./theme";
@@ -54,5 +55,7 @@ export function startShell({ socket = true } = {}): void {
   themes();
   languages();
   document.querySelector("#log-out")?.addEventListener("click", () => void logOut());
-  if (page.viewer) watchAlerts(socket);
+  if (!page.viewer) return;
+  watchAlerts(socket);
+  void showBalance();
 }
