@@ -41,8 +41,13 @@ class Actor:
         )
 
 
+def _anybody(request: Request, viewer: Annotated[Viewer, Depends(auth.current_user)]) -> Actor:
+    return Actor(viewer, client_address(request))
+
+
 def _author(request: Request, viewer: Annotated[Viewer, Depends(auth.editor)]) -> Actor:
     return Actor(viewer, client_address(request))
 
 
-Author = Annotated[Actor, Depends(_author)]
+Author = Annotated[Actor, Depends(_author)]  # somebody who may change things
+Anybody = Annotated[Actor, Depends(_anybody)]  # for what is one's own

@@ -15,12 +15,13 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from psycopg import AsyncConnection
 from starlette.requests import HTTPConnection
 
 from billing.allowances import Allowances
@@ -44,6 +45,7 @@ BELIEVED = 10_000  # secrets remembered, a few hundred bytes each
 SOCKETS_PER_USER = 50  # a person has some tabs; a script in a loop must not eat the server
 
 Kind = Literal["session", "token", "password"]
+Then = Callable[[AsyncConnection[Any]], Awaitable[None]]  # in the same transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Auth:
         await sql.run(self.database, "close_session", hash=key)
         self.forget(key)
 
-    async def issue_token(self, signed: Signed, expires_at: datetime | None) -> str:
+    async def issue_token(self, signed: Signed, expires_at: datetime | None, then: Then | None = None) -> str:
         """A token for programs. One that was asked for with a token doesn't outlive it. Raises NotInTariff."""
         await self._check_tariff(signed.viewer)
         now = datetime.now(UTC)
@@ -190,22 +192,23 @@ class Auth:
         if expires_at <= now:
             raise Problem(400, "The token would have expired already", "Give an expiration in the future.")
         secret = secrets.token_urlsafe(32)
-        added = await sql.run(
-            self.database,
-            "add_token",
-            hash=digest(secret),
-            user_id=signed.viewer.user_id,
-            expires_at=expires_at,
-            kept=TOKENS_KEPT,
-        )
+        values = {"hash": digest(secret), "user_id": signed.viewer.user_id, "expires_at": expires_at, "kept": TOKENS_KEPT}
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            added = await sql.run_on(connection, "add_token", **values)
+            if added and then is not None:
+                await then(connection)
         if not added:
             raise Problem(400, "Too many tokens", f"You have {TOKENS_KEPT} that have not expired: revoke one first.")
         return secret
 
-    async def revoke_token(self, viewer: Viewer, token: str) -> None:
+    async def revoke_token(self, viewer: Viewer, token: str, then: Then | None = None) -> None:
         """Raises Problem 404 when it's not a token of the viewer's."""
         key = digest(token)
-        if not await sql.run(self.database, "remove_token", hash=key, user_id=viewer.user_id):
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            removed = await sql.run_on(connection, "remove_token", hash=key, user_id=viewer.user_id)
+            if removed and then is not None:
+                await then(connection)
+        if not removed:
             raise Problem(404, "No such token", "It has expired, was revoked already, or isn't yours.")
         self.forget(key)
 

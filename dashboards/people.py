@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import ForeignKeyViolation, RestrictViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
+from billing.book import book_on
+from billing.errors import Refused
+from billing.money import shown
 from dashboards import passwords, sql
 from dashboards.problems import Problem, not_found
 from telematics.store.database import Database
@@ -51,11 +55,26 @@ class AccountRow:
     created_at: Any
 
 
+# What is to be done in the same transaction, such as a line of the audit log
+ThenAccount = Callable[[AsyncConnection[Any], AccountRow], Awaitable[None]]
+ThenUser = Callable[[AsyncConnection[Any], UserRow], Awaitable[None]]
+Then = Callable[[AsyncConnection[Any]], Awaitable[None]]
+
+
 async def create_account(
-    database: Database, name: str, *, time_zone: str = "UTC", language: str = "en", disabled: bool = False
+    database: Database,
+    name: str,
+    *,
+    time_zone: str = "UTC",
+    language: str = "en",
+    disabled: bool = False,
+    then: ThenAccount | None = None,
 ) -> AccountRow:
-    row = await sql.row(database, "account_add", AccountRow, name=name, time_zone=time_zone, language=language, disabled=disabled)
-    assert row is not None
+    values = {"name": name, "time_zone": time_zone, "language": language, "disabled": disabled}
+    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
+        (row,) = await sql.rows_on(connection, "account_add", AccountRow, **values)
+        if then is not None:
+            await then(connection, row)
     return row
 
 
@@ -79,36 +98,41 @@ async def create_user(
     phone: str | None = None,
     time_zone: str | None = None,
     quiet_hours: list[dict[str, Any]] | None = None,
+    then: ThenUser | None = None,
 ) -> UserRow:
     """Raises Problem 400 when the e-mail is taken, 404 when there is no such account."""
     password_hash = await passwords.hashed(password)
     try:
-        row = await sql.row(
-            database,
-            "user_add",
-            UserRow,
-            email=email.strip().lower(),
-            name=name or email,
-            password_hash=password_hash,
-            account_id=account_id,
-            administrator=administrator,
-            readonly=readonly,
-            disabled=disabled,
-            language=language,
-            attributes=Jsonb(attributes or {}),
-            phone=phone,
-            time_zone=time_zone,
-            quiet_hours=_json(quiet_hours),
-        )
+        async with database.pool.connection(timeout=sql.WAIT_S) as connection:
+            (row,) = await sql.rows_on(
+                connection,
+                "user_add",
+                UserRow,
+                email=email.strip().lower(),
+                name=name or email,
+                password_hash=password_hash,
+                account_id=account_id,
+                administrator=administrator,
+                readonly=readonly,
+                disabled=disabled,
+                language=language,
+                attributes=Jsonb(attributes or {}),
+                phone=phone,
+                time_zone=time_zone,
+                quiet_hours=_json(quiet_hours),
+            )
+            if then is not None:
+                await then(connection, row)
     except UniqueViolation:
         raise _taken(email) from None
     except ForeignKeyViolation:
         raise not_found("account") from None
-    assert row is not None
     return row
 
 
-async def change_user(database: Database, changed: UserRow, *, password: str | None = None) -> UserRow:
+async def change_user(
+    database: Database, changed: UserRow, *, password: str | None = None, then: ThenUser | None = None
+) -> UserRow:
     """A new password ends all sessions and tokens. Raises Problem 400 when nobody could administer any more or the e-mail is
     taken, 404 when there is no such account."""
     password_hash = None if password is None else await passwords.hashed(password)
@@ -136,6 +160,8 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
             if password is not None:
                 await connection.execute(sql.text("close_sessions"), {"user_id": changed.id})
             await _somebody_stays(connection)
+            if saved and then is not None:
+                await then(connection, saved[0])
     except UniqueViolation:
         raise _taken(changed.email) from None
     except ForeignKeyViolation:
@@ -145,14 +171,16 @@ async def change_user(database: Database, changed: UserRow, *, password: str | N
     return saved[0]
 
 
-async def remove_user(database: Database, user_id: int) -> None:
+async def remove_user(database: Database, user_id: int, *, then: Then | None = None) -> None:
     async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         await connection.execute(sql.text("user_remove"), {"id": user_id})
         await _somebody_stays(connection)
+        if then is not None:
+            await then(connection)
 
 
-async def change_account(database: Database, changed: AccountRow) -> AccountRow:
+async def change_account(database: Database, changed: AccountRow, *, then: ThenAccount | None = None) -> AccountRow:
     async with database.pool.connection(timeout=sql.WAIT_S) as connection:
         await _one_at_a_time(connection)
         saved = await sql.rows_on(
@@ -166,16 +194,32 @@ async def change_account(database: Database, changed: AccountRow) -> AccountRow:
             disabled=changed.disabled,
         )
         await _somebody_stays(connection)
+        if saved and then is not None:
+            await then(connection, saved[0])
     if not saved:
         raise not_found("account")
     return saved[0]
 
 
-async def remove_account(database: Database, account_id: int) -> None:
-    async with database.pool.connection(timeout=sql.WAIT_S) as connection:
-        await _one_at_a_time(connection)
-        await connection.execute(sql.text("account_remove"), {"id": account_id})
-        await _somebody_stays(connection)
+async def remove_account(database: Database, account_id: int, *, then: Then | None = None) -> None:
+    """Its days up to today are charged before. Raises Refused: has_money."""
+    try:
+        async with database.pool.connection(timeout=sql.WAIT_S) as connection:
+            await _one_at_a_time(connection)
+            book = await book_on(connection, account_id)
+            await connection.execute(sql.text("account_remove"), {"id": account_id})
+            await _somebody_stays(connection)
+            if then is not None:
+                await then(connection)
+    except RestrictViolation as error:
+        if error.diag.constraint_name != "account_has_money":
+            raise
+        raise Refused(
+            "has_money",
+            f"{shown(book.balance, book.currency)} are at hand, and more may be set aside: pay the customer back first.",
+            balance=book.balance,
+            currency=book.currency,
+        ) from None
 
 
 async def set_password(database: Database, email: str, password: str) -> None:

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from dashboards import auth, sql
 from dashboards.api import answers
 from dashboards.api.parameters import LARGEST_ID, Attributes, Body, Id, Note, Paged, PathId
+from dashboards.audited import Actor, Author
 from dashboards.identity import Viewer
 from dashboards.notices import NotificationOut, RuleRow, from_rule
 from dashboards.problems import Problem, not_found
@@ -29,6 +30,7 @@ from telematics.alerts.channels.phones import normalised
 from telematics.alerts.channels.webhook import check_secret, check_url
 from telematics.alerts.matching import CHANNELS, TYPES
 from telematics.hours import parse_weekly
+from telematics.store import audit
 
 router = APIRouter(prefix="/api/notifications", tags=["Notifications"])
 MOST = 1_000  # rules of an account; each event of the account is held against those of its type
@@ -148,23 +150,32 @@ async def get_notification(rule_id: PathId, viewer: auth.User, shared: Shared) -
 
 
 @router.post("", responses=answers.shaped(NotificationOut))
-async def add_notification(new: Notification, viewer: auth.Editor, shared: Shared) -> Response:
+async def add_notification(new: Notification, author: Author, shared: Shared) -> Response:
     """Without `userIds` a rule by mail, SMS or messenger tells the one who makes it, and one by web alone tells everybody of the
     account."""
-    return answers.json(from_rule(await create_rule(shared, viewer, new)))
+    return answers.json(from_rule(await create_rule(shared, author, new)))
 
 
 @router.put("/{rule_id}", responses=answers.shaped(NotificationOut))
-async def change_notification(rule_id: PathId, change: Notification, viewer: auth.Editor, shared: Shared) -> Response:
-    return answers.json(from_rule(await change_rule(shared, viewer, rule_id, change)))
+async def change_notification(rule_id: PathId, change: Notification, author: Author, shared: Shared) -> Response:
+    return answers.json(from_rule(await change_rule(shared, author, rule_id, change)))
 
 
 @router.delete("/{rule_id}", status_code=204, response_class=Response)
-async def remove_notification(rule_id: PathId, viewer: auth.Editor, shared: Shared) -> Response:
+async def remove_notification(rule_id: PathId, author: Author, shared: Shared) -> Response:
     """What waits to be sent for it is not sent any more."""
-    if not await sql.run(shared.server.database, "notification_remove", id=rule_id, **viewer.scope):
-        raise not_found("notification")
+    row = await rule_seen(shared, author.viewer, rule_id)
+    async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+        if not await sql.run_on(connection, "notification_remove", id=rule_id, **author.viewer.scope):
+            raise not_found("notification")
+        details = {"name": row.name, "types": row.types}
+        await author.note(connection, "rule.removed", account_id=row.account_id, subject=subject(rule_id), details=details)
     return Response(status_code=204)
+
+
+def subject(rule_id: int) -> str:
+    """Of the audit log."""
+    return f"rule {rule_id}"
 
 
 async def rule_seen(shared: State, viewer: Viewer, rule_id: int) -> RuleRow:
@@ -177,23 +188,24 @@ async def rule_seen(shared: State, viewer: Viewer, rule_id: int) -> RuleRow:
     return row
 
 
-async def create_rule(shared: State, viewer: Viewer, new: Notification) -> RuleRow:
+async def create_rule(shared: State, author: Actor, new: Notification) -> RuleRow:
     """Raises Problem 400 or 404 that says what is wrong."""
+    viewer = author.viewer
     account = new.account_id or viewer.account_id
     if account != viewer.account_id and not viewer.administrator:
         raise not_found("account")
     values = _merged(None, new)
     if new.user_ids is None and set(values["channels"]) & set(PERSONAL):
         values["user_ids"] = [viewer.user_id]
-    return await _stored(shared, viewer, values, account=account, before=None)
+    return await _stored(shared, author, values, account=account, before=None)
 
 
-async def change_rule(shared: State, viewer: Viewer, rule_id: int, change: Notification) -> RuleRow:
+async def change_rule(shared: State, author: Actor, rule_id: int, change: Notification) -> RuleRow:
     """Raises Problem 400 or 404 that says what is wrong."""
-    before = await rule_seen(shared, viewer, rule_id)
+    before = await rule_seen(shared, author.viewer, rule_id)
     if change.account_id not in (None, before.account_id):
         raise Problem(400, "A notification stays with its account", "Make a new one there, and remove this one.")
-    return await _stored(shared, viewer, _merged(before, change), account=before.account_id, before=before)
+    return await _stored(shared, author, _merged(before, change), account=before.account_id, before=before)
 
 
 def _merged(before: RuleRow | None, given: Notification) -> dict[str, Any]:
@@ -297,7 +309,8 @@ class _Names(msgspec.Struct, frozen=True):
     calendar: bool
 
 
-async def _stored(shared: State, viewer: Viewer, values: dict[str, Any], *, account: int, before: RuleRow | None) -> RuleRow:
+async def _stored(shared: State, author: Actor, values: dict[str, Any], *, account: int, before: RuleRow | None) -> RuleRow:
+    viewer = author.viewer
     _check_recipients(values)
     named_before = before.user_ids if before else []
     row = {
@@ -323,6 +336,14 @@ async def _stored(shared: State, viewer: Viewer, values: dict[str, Any], *, acco
             if found is None:
                 raise not_found("notification")
             await connection.execute(sql.text("notification_links"), {**values, "id": found[0]})
+            action, details = ("rule.added" if before is None else "rule.changed"), _told(before, values)
+            await author.note(connection, action, account_id=account, subject=subject(found[0]), details=details)
     except ForeignKeyViolation:  # it went away meanwhile
         raise Problem(404, "Something it names is gone", "Load the page again, and name what is there.") from None
     return await rule_seen(shared, viewer, found[0])
+
+
+def _told(before: RuleRow | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is new, for the audit log; of addresses and secrets no more than that they are."""
+    names = RuleRow.__dataclass_fields__.keys() & values.keys()
+    return audit.changed({name: getattr(before, name, None) for name in names}, {name: values[name] for name in names})

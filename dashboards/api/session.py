@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from psycopg import AsyncConnection
 from pydantic import ValidationError
 
 from dashboards import auth, identity
 from dashboards.api import answers
 from dashboards.api.parameters import Body, Instant
 from dashboards.api.users import own
+from dashboards.audited import Anybody
 from dashboards.problems import Problem
-from dashboards.shapes import UserOut
+from dashboards.shapes import UserOut, instant
 from dashboards.state import Shared
 
 router = APIRouter(prefix="/api/session", tags=["Session"])
@@ -78,15 +80,26 @@ async def log_out(request: Request, shared: Shared) -> Response:
 
 
 @router.post("/token", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def issue_token(signed: auth.SignedIn, shared: Shared, expiration: Annotated[Instant | None, Form()] = None) -> Response:
+async def issue_token(
+    signed: auth.SignedIn, author: Anybody, shared: Shared, expiration: Annotated[Instant | None, Form()] = None
+) -> Response:
     """A token for programs, to be sent as `Authorization: Bearer …`. It is shown once, and lasts 7 days if not told otherwise."""
-    return Response(await shared.auth.issue_token(signed, expiration), media_type="text/plain")
+    details = {"until": None if expiration is None else instant(expiration)}
+
+    async def told(connection: AsyncConnection[Any]) -> None:
+        await author.note(connection, "token.made", account_id=author.viewer.account_id, details=details)
+
+    return Response(await shared.auth.issue_token(signed, expiration, told), media_type="text/plain")
 
 
 @router.post("/token/revoke", status_code=204, response_class=Response)
-async def revoke_token(viewer: auth.User, shared: Shared, token: Annotated[str, Form(max_length=256)]) -> Response:
+async def revoke_token(author: Anybody, shared: Shared, token: Annotated[str, Form(max_length=256)]) -> Response:
     """A token of one's own ends now."""
-    await shared.auth.revoke_token(viewer, token)
+
+    async def told(connection: AsyncConnection[Any]) -> None:
+        await author.note(connection, "token.revoked", account_id=author.viewer.account_id)
+
+    await shared.auth.revoke_token(author.viewer, token, told)
     return Response(status_code=204)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from psycopg import AsyncConnection
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dashboards import auth, passwords, people, sql
 from dashboards.api import answers
 from dashboards.api.parameters import Attributes, Body, Id, Name, Paged, PathId, TimeZone
+from dashboards.audited import Author
 from dashboards.identity import Viewer
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import UserOut
 from dashboards.state import Shared, State
 from telematics.alerts.channels.phones import normalised
 from telematics.hours import parse_weekly
+from telematics.store import audit
 
 router = APIRouter(prefix="/api/users", tags=["Users"])
 
@@ -65,8 +68,12 @@ async def list_users(viewer: auth.User, shared: Shared, page: Paged, request: Re
 
 
 @router.post("", responses=answers.shaped(UserOut))
-async def add_user(new: NewUser, viewer: auth.Administrator, shared: Shared) -> Response:
+async def add_user(new: NewUser, viewer: auth.Administrator, author: Author, shared: Shared) -> Response:
     """Add somebody; without accountId to the administrator's own account."""
+
+    async def told(connection: AsyncConnection[Any], row: people.UserRow) -> None:
+        await author.note(connection, "user.added", account_id=row.account_id, subject=subject(row.id), details=_told(row))
+
     row = await people.create_user(
         shared.server.database,
         email=new.email,
@@ -81,6 +88,7 @@ async def add_user(new: NewUser, viewer: auth.Administrator, shared: Shared) -> 
         phone=new.phone,
         time_zone=new.time_zone,
         quiet_hours=new.quiet_hours,
+        then=told,
     )
     return answers.json(shape(row))
 
@@ -91,7 +99,7 @@ async def get_user(user_id: PathId, viewer: auth.User, shared: Shared) -> Respon
 
 
 @router.put("/{user_id}", responses=answers.shaped(UserOut))
-async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, shared: Shared) -> Response:
+async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, author: Author, shared: Shared) -> Response:
     """Administrators change everything; others their own name, password, language, attributes, phone, time zone and
     quiet hours, in which nothing but urgent alerts is sent. A new password ends all sessions and tokens of the user."""
     row = await _user(shared, viewer, user_id)
@@ -104,15 +112,27 @@ async def change_user(user_id: PathId, change: UserChange, viewer: auth.Editor, 
             "Only for administrators",
             "You may change your name, password, language, phone, time zone, quiet hours and attributes.",
         )
-    saved = await people.change_user(shared.server.database, changed, password=change.password)
+
+    async def told(connection: AsyncConnection[Any], after: people.UserRow) -> None:
+        details = audit.changed(_told(row), _told(after))
+        if change.password is not None:
+            details["password"] = [audit.HIDDEN, audit.HIDDEN]
+        for account_id in {row.account_id, after.account_id}:
+            await author.note(connection, "user.changed", account_id=account_id, subject=subject(user_id), details=details)
+
+    saved = await people.change_user(shared.server.database, changed, password=change.password, then=told)
     shared.auth.forget_user(user_id)
     return answers.json(shape(saved))
 
 
 @router.delete("/{user_id}", status_code=204, response_class=Response)
-async def remove_user(user_id: PathId, viewer: auth.Administrator, shared: Shared) -> Response:
-    await _user(shared, viewer, user_id)
-    await people.remove_user(shared.server.database, user_id)
+async def remove_user(user_id: PathId, viewer: auth.Administrator, author: Author, shared: Shared) -> Response:
+    row = await _user(shared, viewer, user_id)
+
+    async def told(connection: AsyncConnection[Any]) -> None:
+        await author.note(connection, "user.removed", account_id=row.account_id, subject=subject(user_id), details=_told(row))
+
+    await people.remove_user(shared.server.database, user_id, then=told)
     shared.auth.forget_user(user_id)
     return Response(status_code=204)
 
@@ -138,6 +158,16 @@ def shape(row: people.UserRow) -> UserOut:
         time_zone=row.time_zone,
         quiet_hours=row.quiet_hours,
     )
+
+
+def subject(user_id: int) -> str:
+    """Of the audit log."""
+    return f"user {user_id}"
+
+
+def _told(row: people.UserRow) -> dict[str, Any]:
+    """For the audit log: a row has no secrets."""
+    return {name: value for name, value in asdict(row).items() if name != "id"}
 
 
 async def _user(shared: State, viewer: Viewer, user_id: int) -> people.UserRow:
