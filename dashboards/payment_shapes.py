@@ -51,7 +51,7 @@ class OperatorPaymentOut(PaymentOut, frozen=True):
     entry_id: int | None
 
 
-class EventOut(Shape, frozen=True):
+class PaymentEventOut(Shape, frozen=True):
     """A provider's word, and what became of it."""
 
     id: int
@@ -197,8 +197,8 @@ def _payment(row: Payment) -> dict[str, Any]:
     }
 
 
-def from_event(row: Event) -> EventOut:
-    return EventOut(row.id, row.provider, row.event_id, row.kind, row.outcome, instant(row.at) or "", row.body)
+def from_event(row: Event) -> PaymentEventOut:
+    return PaymentEventOut(row.id, row.provider, row.event_id, row.kind, row.outcome, instant(row.at) or "", row.body)
 
 
 def from_refund(row: Refund) -> RefundOut:

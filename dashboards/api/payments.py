@@ -28,7 +28,7 @@ from dashboards.idempotency import Once
 from dashboards.identity import client_address
 from dashboards.payment_shapes import (
     CreditOut,
-    EventOut,
+    PaymentEventOut,
     OperatorPaymentOut,
     PaymentOut,
     ProviderOut,
@@ -207,7 +207,7 @@ async def all_payments(
     return await _listed(shared, page, request, operator_payment, **which)
 
 
-@router.get("/operator/payments/unknown", responses=answers.shaped(list[EventOut]))
+@router.get("/operator/payments/unknown", responses=answers.shaped(list[PaymentEventOut]))
 async def unknown(_: auth.Administrator, shared: Shared) -> Response:
     """What providers said of payments that nobody knows, or that can't be read; the newest hundred."""
     async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
@@ -215,7 +215,7 @@ async def unknown(_: auth.Administrator, shared: Shared) -> Response:
     return answers.json([from_event(row) for row in found])
 
 
-@router.post("/operator/payments/unknown/{event_id}/dismiss", responses=answers.shaped(EventOut))
+@router.post("/operator/payments/unknown/{event_id}/dismiss", responses=answers.shaped(PaymentEventOut))
 async def dismiss_unknown(event_id: EventId, seen: Seen, _: auth.Administrator, once: Once) -> Response:
     """An operator has seen to it, at the provider or by entering the money by hand."""
     async with once.transaction() as connection:
@@ -228,7 +228,7 @@ async def dismiss_unknown(event_id: EventId, seen: Seen, _: auth.Administrator, 
         return await once.keep(connection, from_event(found))
 
 
-@router.get("/operator/payments/{payment_id}/events", responses=answers.shaped(list[EventOut]))
+@router.get("/operator/payments/{payment_id}/events", responses=answers.shaped(list[PaymentEventOut]))
 async def events(payment_id: EventId, _: auth.Administrator, shared: Shared) -> Response:
     """What the provider said of a payment, in order."""
     async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
