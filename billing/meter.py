@@ -15,6 +15,7 @@ the delivery's state says.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from billing.book import WAIT_S, open_book
 from billing.errors import Refused
 from billing.ledger import Line
 from telematics.store.database import Database
+from telematics.store.errors import StoreBusy
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,9 @@ REASONS = (NOT_IN_TARIFF, NO_MONEY, NO_ACCOUNT)
 
 LEFT_ALONE = timedelta(minutes=5)  # a test message takes its time-out at most, half a minute; a sender tells at once
 TIDIED_AT_ONCE = 1_000
+RESERVE_S = (
+    8.0  # below what the sender's lease has to spare (SPARE_S there): a message that waits longer could be sent by another
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +85,36 @@ class SmsMeter:
         self._clock = clock
 
     async def reserve(self, account_id: int, delivery_id: int, parts: int) -> str | None:
-        """None: go ahead; otherwise one of REASONS."""
+        """None: go ahead; otherwise one of REASONS. Raises StoreBusy, or the driver's errors, when it can't be known now."""
         try:
-            async with open_book(self._database, account_id, now=self._clock()) as book:
-                known = await sql.row(book.connection, "sms_charge", Charge, delivery_id=delivery_id)
-                if known is not None and known.state != "returned":
-                    return None
-                price = book.version.sms_price
-                if not book.version.sms:
-                    return NOT_IN_TARIFF
-                if book.balance < price:
-                    return NO_MONEY
-                tries = await sql.value(
-                    book.connection, "reserve_sms", delivery_id=delivery_id, account_id=account_id, amount=price, now=book.now
-                )
-                if price:
-                    tracker_id = await sql.value(book.connection, "sms_tracker", delivery_id=delivery_id)
-                    lines = [Line("customer", -price, tracker_id, book.version.id), Line("sms", price)]
-                    attributes = {"delivery": delivery_id, "parts": parts}
-                    await book.post("sms", lines, key=_key(delivery_id, tries), attributes=attributes)
-                return None
+            async with asyncio.timeout(RESERVE_S):
+                return await self._reserve(account_id, delivery_id, parts)
+        except TimeoutError:
+            raise StoreBusy("somebody else has been busy with the account's money for too long") from None
         except Refused as refusal:
             if refusal.code != "no_account":
                 raise
             return NO_ACCOUNT
+
+    async def _reserve(self, account_id: int, delivery_id: int, parts: int) -> str | None:
+        async with open_book(self._database, account_id, now=self._clock()) as book:
+            known = await sql.row(book.connection, "sms_charge", Charge, delivery_id=delivery_id)
+            if known is not None and known.state != "returned":
+                return None
+            price = book.version.sms_price
+            if not book.version.sms:
+                return NOT_IN_TARIFF
+            if book.balance < price:
+                return NO_MONEY
+            tries = await sql.value(
+                book.connection, "reserve_sms", delivery_id=delivery_id, account_id=account_id, amount=price, now=book.now
+            )
+            if price:
+                tracker_id = await sql.value(book.connection, "sms_tracker", delivery_id=delivery_id)
+                lines = [Line("customer", -price, tracker_id, book.version.id), Line("sms", price)]
+                attributes = {"delivery": delivery_id, "parts": parts}
+                await book.post("sms", lines, key=_key(delivery_id, tries), attributes=attributes)
+            return None
 
     async def settle(self, delivery_id: int, parts: int) -> None:
         await self._end(delivery_id, "settled", parts)

@@ -27,6 +27,8 @@ from telematics.alerts.channels import Channel
 from telematics.alerts.channels.helpers import Helpers
 from telematics.alerts.channels.sms import Sms
 from telematics.alerts.matching import Person
+from telematics.alerts.outbox import UNREACHABLE
+from telematics.alerts.sender import SPARE_S
 from telematics.config import Settings, SmsSettings
 from telematics.store.database import Database, open_database
 from tests.alerts.conftest import Desk, desk_on
@@ -341,6 +343,20 @@ async def test_an_sms_that_was_sent_can_be_reversed_by_an_operator(database: Dat
     async with open_book(database, account) as book:
         await reverse(book, entry, nos=None, memo="never arrived", key="reversal 1")
     assert (await money.balances())[0] == 2000
+
+
+async def test_who_waits_too_long_for_an_account_is_told_to_try_again(
+    database: Database, account: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the lease of the delivery ends, and somebody else sends it, too."""
+    money, meter = await purse(database, account, 2000), SmsMeter(database)
+    assert metering.RESERVE_S < SPARE_S
+    monkeypatch.setattr(metering, "RESERVE_S", 0.2)
+    async with open_book(database, account):
+        with pytest.raises(UNREACHABLE, match="busy with the account's money"):
+            await meter.reserve(account, 1, 1)
+    assert await money.balances() == (2000, 0, 0)
+    assert await meter.reserve(account, 1, 1) is None
 
 
 async def test_of_an_account_that_is_gone_nothing_is_sent(database: Database) -> None:
