@@ -28,8 +28,8 @@ from dashboards.idempotency import Once
 from dashboards.identity import client_address
 from dashboards.payment_shapes import (
     CreditOut,
-    PaymentEventOut,
     OperatorPaymentOut,
+    PaymentEventOut,
     PaymentOut,
     ProviderOut,
     credited,
