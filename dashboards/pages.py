@@ -10,7 +10,7 @@ import asyncio
 import gettext
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,7 @@ from starlette.types import Scope
 from dashboards import allowed, sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
+from dashboards.cabinet import bill_of
 from dashboards.figures import filters
 from dashboards.group_paths import group_choices
 from dashboards.problems import Problem, answer
@@ -146,6 +147,20 @@ class Tracker:
     disabled: bool
     account: str | None
     group_name: str | None
+    account_id: int
+    blocked: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why a tracker doesn't work, and what it costs to let it; `cost` None: that isn't its owner's to decide."""
+
+    kind: str
+    unpaid: str | None
+    reason: str
+    cost: int | None
+    currency: str
+    account_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +177,7 @@ class TrackerRow:
     group_name: str | None
     status: str
     heard: datetime | None
+    block: Block | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +289,14 @@ class Pages:
         rows = await sql.rows(
             self.server.database, "page_trackers", Tracker, like=like, limit=PAGE_ROWS, offset=offset, **viewer.scope
         )
+        blocks = await self._blocks(rows)
         return self.page(
             request,
             viewer,
             "trackers.html",
             entry="trackers",
             here="trackers",
-            rows=[self._row(row, viewer) for row in rows],
+            rows=[self._row(row, viewer, blocks.get(row.id)) for row in rows],
             q=q,
             number=number,
             pages=pages,
@@ -406,7 +423,21 @@ class Pages:
         unknown = await sql.rows(database, "unknown_trackers", UnknownTracker, unique_id=None, limit=UNKNOWN_ROWS, offset=0)
         return {"unknown": unknown, "unknown_count": await sql.value(database, "unknown_trackers_count", unique_id=None)}
 
-    def _row(self, row: Tracker, viewer: Viewer) -> TrackerRow:
+    async def _blocks(self, rows: Sequence[Tracker]) -> dict[int, Block]:
+        """Of those that are blocked, with the price as it would be charged now."""
+        blocked = {row.id: row.account_id for row in rows if row.blocked}
+        found = {}
+        for account_id in sorted(set(blocked.values())):
+            async with self.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+                bill = await bill_of(connection, account_id)
+            for tracker in bill.found:
+                if tracker.device_id in blocked and tracker.blocked:
+                    row = bill.row(tracker)
+                    block = Block(tracker.blocked, row.unpaid, row.reason, row.unblock_cost, bill.currency, account_id)
+                    found[tracker.device_id] = block
+        return found
+
+    def _row(self, row: Tracker, viewer: Viewer, block: Block | None) -> TrackerRow:
         status = self.server.status(row.id)
         return TrackerRow(
             id=row.id,
@@ -419,6 +450,7 @@ class Pages:
             group_name=row.group_name,
             status=status.status,
             heard=status.heard,
+            block=block,
         )
 
     def _map(self) -> dict[str, str]:

@@ -3,8 +3,10 @@
 import "./style/app.css";
 import htmx from "htmx.org";
 import { ApiError, type Device, get, send } from "./api";
+import { act } from "./billing/deeds";
 import { need, toast } from "./dom";
 import { t } from "./i18n";
+import { page } from "./page";
 import { startShell } from "./shell";
 import { keepTellingTimes } from "./times";
 import { openGroups } from "./zones/groups";
@@ -70,6 +72,29 @@ body.addEventListener("submit", async (event) => {
   }
 });
 
+/** For the price on the button. A refusal stays beside it. */
+async function unblock(button: HTMLButtonElement): Promise<void> {
+  const { unblock: device, account } = button.dataset;
+  const error = need(".form-error", button.closest<HTMLElement>("tr")!);
+  error.hidden = true;
+  button.disabled = true;
+  try {
+    await act(`/api/billing/trackers/${device}/unblock${page.viewer?.administrator ? `?accountId=${account}` : ""}`);
+    toast(t("It works again"));
+    await refresh();
+  } catch (reason) {
+    if (!(reason instanceof ApiError)) throw reason;
+    error.textContent = reason.message;
+    error.hidden = false;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = (event.target as Element).closest<HTMLButtonElement>("[data-unblock]");
+  if (button) void unblock(button);
+});
 document.querySelector("#groups")?.addEventListener("click", () => void openGroups());
 body.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -74,7 +74,7 @@ class ZonesPage {
     if (this.zones.some(({ id }) => id === wanted)) this.choose(wanted, 0);
     else if (this.zones.length) this.fit(0);
     else if (!this.remembered) void this.goToFleet();
-    const lists = [get<Device[]>("/api/devices"), all<Group>("/api/groups"), all<Calendar>("/api/calendars")] as const;
+    const lists = [get<Device[]>("/api/devices?withBlocked=true"), all<Group>("/api/groups"), all<Calendar>("/api/calendars")] as const;
     const [devices, groups, calendars] = await Promise.allSettled(lists);
     if (devices.status === "fulfilled") this.devices = devices.value;
     if (groups.status === "fulfilled") this.groups = groups.value;

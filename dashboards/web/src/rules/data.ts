@@ -36,17 +36,17 @@ function tidy(proximity: Proximity): Proximity {
   return { ...proximity, deviceId: deviceId || null, groupId: groupId || null, toDeviceId: toDeviceId || null, toGroupId: toGroupId || null };
 }
 
-/** Those that the sentences name. */
+/** Those that the sentences name; blocked ones, too: a rule about them holds when they work again. */
 async function vehiclesOf(ids: number[]): Promise<Named[]> {
-  if (ids.length > IDS_AT_ONCE) return get<Device[]>("/api/devices");
+  if (ids.length > IDS_AT_ONCE) return get<Device[]>("/api/devices?withBlocked=true");
   if (ids.length === 0) return [];
-  return get<Device[]>(`/api/devices?${ids.map((id) => `id=${id}`).join("&")}`);
+  return get<Device[]>(`/api/devices?withBlocked=true&${ids.map((id) => `id=${id}`).join("&")}`);
 }
 
 let all: Promise<Owned<Named>[]> | null = null;
 
 export function allVehicles(): Promise<Owned<Named>[]> {
-  all ??= get<Device[]>("/api/devices").catch((error: unknown) => {
+  all ??= get<Device[]>("/api/devices?withBlocked=true").catch((error: unknown) => {
     all = null;
     throw error;
   });
