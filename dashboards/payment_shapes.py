@@ -146,7 +146,7 @@ class UnreadOut(Shape, frozen=True):
     reason: str
 
 
-class PreviewOut(Shape, frozen=True):
+class BankPreviewOut(Shape, frozen=True):
     columns: dict[str, str]  # what was found under which heading
     lines: list[SeenOut]
     problems: list[UnreadOut]
@@ -262,14 +262,14 @@ def from_line(row: BankLine) -> BankLineOut:
     )
 
 
-def from_preview(shown: Preview) -> PreviewOut:
+def from_preview(shown: Preview) -> BankPreviewOut:
     totals: dict[str, int] = {}
     for seen in shown.lines:
         if seen.what == "matched":
             totals[seen.line.currency] = totals.get(seen.line.currency, 0) + seen.line.amount
     problems = [UnreadOut(line, reason) for line, reason in shown.statement.problems]
     lines = [_seen(one) for one in shown.lines]
-    return PreviewOut(shown.statement.columns, lines, problems, shown.statement.left_out, totals)
+    return BankPreviewOut(shown.statement.columns, lines, problems, shown.statement.left_out, totals)
 
 
 def _seen(one: Seen) -> SeenOut:

@@ -17,7 +17,7 @@ from dashboards import auth, sql
 from dashboards.api import answers
 from dashboards.api.parameters import Body, EventId, Id, Paged
 from dashboards.idempotency import Once
-from dashboards.payment_shapes import BankLineOut, ImportOut, PreviewOut, from_import, from_line, from_preview
+from dashboards.payment_shapes import BankLineOut, BankPreviewOut, ImportOut, from_import, from_line, from_preview
 from dashboards.problems import Problem
 from dashboards.state import Shared
 
@@ -47,7 +47,7 @@ class Whose(Body):
     account_id: Id
 
 
-@router.post("/preview", responses=answers.shaped(PreviewOut))
+@router.post("/preview", responses=answers.shaped(BankPreviewOut))
 async def preview(statement: StatementFile, _: auth.Administrator, shared: Shared, once: Once) -> Response:
     """What each line is, and whose; nothing is done."""
     async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
