@@ -321,6 +321,8 @@ CREATE TRIGGER billing_accounts_changed AFTER UPDATE OF tariff_id, currency ON b
     FOR EACH ROW EXECUTE FUNCTION notify_changed('billing_accounts', 'account_id');
 CREATE TRIGGER accounts_added AFTER INSERT ON accounts
     FOR EACH ROW EXECUTE FUNCTION notify_changed('billing_accounts', 'id');
+CREATE TRIGGER tariffs_changed AFTER UPDATE ON tariffs
+    FOR EACH ROW EXECUTE FUNCTION notify_changed('tariffs', 'id');
 CREATE TRIGGER tariff_versions_changed AFTER INSERT OR UPDATE OR DELETE ON tariff_versions
     FOR EACH ROW EXECUTE FUNCTION notify_changed('tariffs', 'tariff_id');
 CREATE TRIGGER billed_trackers_added AFTER INSERT ON billed_trackers -- its connection is to be settled
