@@ -92,7 +92,7 @@ class OutlookOut(Shape, frozen=True):
     days: list[DayOut]
 
 
-class LineOut(Shape, frozen=True):
+class StatementLineOut(Shape, frozen=True):
     day: date
     at: str
     entry_id: int
@@ -124,7 +124,7 @@ class StatementOut(Shape, frozen=True):
     went: int
     closing: int
     total: int
-    lines: list[LineOut]
+    lines: list[StatementLineOut]
 
 
 class TrackerOut(Shape, frozen=True):
@@ -172,7 +172,7 @@ class LostOut(Shape, frozen=True):
     text: str
 
 
-class PreviewOut(Shape, frozen=True):
+class TariffPreviewOut(Shape, frozen=True):
     charges: list[ChargeOut]
     total: int
     blocked: list[str]
@@ -285,8 +285,8 @@ def from_day(day: Day) -> DayOut:
     return DayOut(day.day, day.amount, day.balance, day.blocked)
 
 
-def from_line(line: StatementLine) -> LineOut:
-    return LineOut(
+def from_line(line: StatementLine) -> StatementLineOut:
+    return StatementLineOut(
         day=line.day,
         at=instant(line.at),
         entry_id=line.entry_id,

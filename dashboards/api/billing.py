@@ -33,7 +33,7 @@ from dashboards.billing_shapes import (
     OfferOut,
     OutcomeOut,
     OutlookOut,
-    PreviewOut,
+    TariffPreviewOut,
     TrackerOut,
     charges,
     from_day,
@@ -263,7 +263,7 @@ async def change_tariff(choice: TariffChoice, account_id: auth.Account, once: On
         return await once.keep(book.connection, from_outcome(outcome, book.balance, book.currency))
 
 
-@router.post("/tariff/preview", responses=answers.shaped(PreviewOut))
+@router.post("/tariff/preview", responses=answers.shaped(TariffPreviewOut))
 async def preview_tariff(choice: TariffChoice, account_id: auth.Account, once: Once) -> Response:
     """What changing to it would do: it is done, and taken back."""
     async with once.book(account_id) as book:
@@ -271,7 +271,7 @@ async def preview_tariff(choice: TariffChoice, account_id: auth.Account, once: O
         async with rehearsed(book):
             outcome = await change(book, choice.tariff_id)
             after, balance, left = book.version, book.balance, await changes_left(book)
-        preview = PreviewOut(
+        preview = TariffPreviewOut(
             charges=charges(outcome),
             total=outcome.total,
             blocked=outcome.blocked,
