@@ -1,4 +1,4 @@
-"""What the operator's templates write addresses and changes with."""
+"""What the operator's templates write addresses, account numbers and changes with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from billing.numbers import account_number
+from telematics.config import Settings
 
-def speech() -> dict[str, Any]:
-    return {"at": address, "tidy": tidy}
+
+def speech(settings: Settings) -> dict[str, Any]:
+    return {"at": address, "tidy": tidy, "number_of": account_number, "titles": titles(settings)}
+
+
+def titles(settings: Settings) -> dict[str, str]:
+    """Of the ways to pay that the settings name."""
+    return {name: provider.title or name for name, provider in settings.billing.providers.items()}
 
 
 def address(path: str, chosen: Mapping[str, Any] | None = None, **more: Any) -> str:
@@ -25,6 +33,6 @@ def tidy(details: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
             found += [(inner, before, after) for inner, (before, after) in value.items()]
         elif isinstance(value, list) and len(value) == 2 and not any(isinstance(one, dict | list) for one in value):
             found.append((name, value[0], value[1]))
-        else:
+        elif value is not None:
             found.append((name, None, value))
     return found

@@ -20,6 +20,7 @@ export default defineConfig({
         rules: "src/rules.ts",
         billing: "src/billing.ts",
         trackers: "src/trackers.ts",
+        operator: "src/operator.ts",
         plain: "src/plain.ts",
       },
     },
