@@ -3,7 +3,8 @@
 (a) GT06, 2,000 connections, one position a packet
 (b) Teltonika 8E, 2,000 connections, 10 records a packet, 12 IO elements each
 For each: full load, half load for the acknowledgement's latency, raw COPY of the rows that were stored. Then 10,000 idle
-connections; then what watching nearness costs (bench/proximity.py), and what zones cost (bench/zones.py).
+connections; then what watching nearness costs (bench/proximity.py), what zones cost (bench/zones.py), and what money costs
+(bench/billing.py).
 The figures go to the screen and, as JSON, to bench/results/. Nothing here is a test: `--require` compares with what we promise.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import proximity, zones
+from bench import billing, proximity, zones
 from bench.host import Host, connect, running
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,7 +33,7 @@ IDLE = 10_000
 FIRST_ID = 860_000_000_000_000
 PROMISES = {"gt06": 0.15, "teltonika": 0.2}  # of raw COPY
 IDLE_BYTES, HALF_LOAD_P99_MS = 400_000_000, 250.0
-MEASURES = ("gt06", "teltonika", "idle", "proximity", "zones")
+MEASURES = ("gt06", "teltonika", "idle", "proximity", "zones", "billing")
 RECORDS = {"gt06": 1, "teltonika": 10}
 out = Console()
 
@@ -62,6 +63,9 @@ def main() -> None:
     if "zones" in chosen:
         figures["zones"] = measure_zones(arguments.seconds)
         broken += zones.check(figures["zones"])
+    if "billing" in chosen:
+        figures["billing"] = billing.measure()
+        broken += billing.check(figures["billing"])
     show(figures)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
