@@ -1,7 +1,8 @@
 """`telematics demo`: the real server on an embedded database, with a fleet that drives in and between Almaty and Astana.
 
 The fleet talks to the server as trackers do, over its ports and in its protocols. At the first start it sends the last hours, so
-that there is history to look at; at a later one what the vehicles drove meanwhile, at most as much.
+that there is history to look at; at a later one what the vehicles drove meanwhile, at most as much. Beside it there is a customer
+who doesn't pay: three vehicles, two of them blocked.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dashboards import passwords, people
-from telematics.commands import demo_rules, demo_zones
+from telematics.commands import demo_billing, demo_rules, demo_zones
 from telematics.commands.serve import read_settings, run
 from telematics.commands.simulate import drive
 from telematics.server import Server
 from telematics.simulator.client import Address, Client, Totals
 from telematics.simulator.fleet import PROTOCOLS, Fleet, Vehicle
 from telematics.simulator.wires import WIRES
+from telematics.store.database import Database
 
 EMAIL = "demo@example.com"
 ACCOUNT = "Demo Logistics"
@@ -88,19 +90,21 @@ def _kept_password(folder: Path, wanted: str) -> str:
 
 
 async def _demonstrate(server: Server, count: int, history: timedelta, login: str, out: Console) -> None:
-    fleet = Fleet(seed=SEED, count=count, protocols=PROTOCOLS, interval_s=PAST_INTERVAL_S)
-    await _introduce(server, fleet.vehicles, login)
-    vehicles = [vehicle for vehicle in fleet.vehicles if server.devices.named(vehicle.unique_id) is not None]
+    fleet = Fleet(seed=SEED, count=count, protocols=PROTOCOLS, interval_s=PAST_INTERVAL_S).vehicles
+    others = Fleet(SEED + 1, demo_billing.CUSTOMERS_VEHICLES, PROTOCOLS, PAST_INTERVAL_S).vehicles
+    account_id = await _introduce(server, fleet, others, login)
+    vehicles = [vehicle for vehicle in (*fleet, *others) if server.devices.named(vehicle.unique_id) is not None]
     totals = Totals()
     clients = [_client(server, vehicle, totals) for vehicle in vehicles]
     trackers = [asyncio.create_task(client.run()) for client in clients]
+    trackers.append(asyncio.create_task(demo_billing.keep(server.database, account_id)))
     try:
         await _catch_up(server, vehicles, clients, history, out)
         async with server.database.pool.connection() as connection:
             await demo_rules.tidy(connection, ACCOUNT)
         for vehicle in vehicles:
             vehicle.interval_s = LIVE_INTERVAL_S
-        _welcome(server, len(vehicles), login, out)
+        _welcome(server, sum(vehicle in fleet for vehicle in vehicles), login, out)
         await drive(vehicles, clients, gaps=True)
     finally:
         for tracker in trackers:
@@ -115,21 +119,41 @@ def _client(server: Server, vehicle: Vehicle, totals: Totals) -> Client:
     return Client(vehicle.unique_id, WIRES[vehicle.protocol], address, totals, batch=BACKFILL_BATCH, window=BACKFILL_WINDOW)
 
 
-async def _introduce(server: Server, vehicles: Sequence[Vehicle], login: str) -> None:
-    """Account and user; devices, groups, zones and rules only with the account: what somebody has removed since stays removed."""
+async def _introduce(server: Server, fleet: Sequence[Vehicle], others: Sequence[Vehicle], login: str) -> int:
+    """Accounts and users; devices, groups, zones and rules only with the account: what somebody has removed since stays removed.
+    The number of the demo's own account."""
     database = server.database
+    account_id, new = await _account(database, ACCOUNT, EMAIL, login, administrator=True)
+    if new:
+        await _connect(server, account_id, fleet)
+        async with database.pool.connection() as connection:
+            await demo_zones.furnish(connection, account_id)
+            await demo_rules.furnish(connection, account_id)
+    customer_id, new = await _account(database, demo_billing.CUSTOMER, demo_billing.CUSTOMER_EMAIL, login)
+    if new:
+        await _connect(server, customer_id, others)
+    await demo_billing.furnish(database, account_id, customer_id)
+    return account_id
+
+
+async def _account(database: Database, name: str, email: str, login: str, *, administrator: bool = False) -> tuple[int, bool]:
+    """With a user who signs in by that password. Its number, and whether it is new."""
     async with database.pool.connection() as connection:
-        known = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (ACCOUNT,))).fetchone()
-        user = await (await connection.execute("SELECT password_hash FROM users WHERE email = %s", (EMAIL,))).fetchone()
-    account_id = known[0] if known else (await people.create_account(database, ACCOUNT, time_zone=TIME_ZONE)).id
+        known = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (name,))).fetchone()
+        user = await (await connection.execute("SELECT password_hash FROM users WHERE email = %s", (email,))).fetchone()
+    account_id = known[0] if known else (await people.create_account(database, name, time_zone=TIME_ZONE)).id
     if user is None:
-        await people.create_user(database, email=EMAIL, password=login, account_id=account_id, name="Demo", administrator=True)
+        await people.create_user(
+            database, email=email, password=login, account_id=account_id, name=name.split()[0], administrator=administrator
+        )
     elif not await passwords.matches(login, user[0]):
-        await people.set_password(database, EMAIL, login)
-    if known:
-        return
+        await people.set_password(database, email, login)
+    return account_id, known is None
+
+
+async def _connect(server: Server, account_id: int, vehicles: Sequence[Vehicle]) -> None:
     added: list[int] = []
-    async with database.pool.connection() as connection:
+    async with server.database.pool.connection() as connection:
         for vehicle in vehicles:
             limit = {"speedLimit": SPEED_LIMITS_KMH[vehicle.category]}
             row = await connection.execute(
@@ -138,8 +162,6 @@ async def _introduce(server: Server, vehicles: Sequence[Vehicle], login: str) ->
                 (account_id, vehicle.unique_id, vehicle.name, vehicle.category, Jsonb(limit)),
             )
             added += [device_id for (device_id,) in await row.fetchall()]
-        await demo_zones.furnish(connection, account_id)
-        await demo_rules.furnish(connection, account_id)
     for device_id in added:
         await server.refresh_device(device_id)
 
@@ -181,5 +203,7 @@ def _welcome(server: Server, count: int, login: str, out: Console) -> None:
     address = settings.public_url or f"http://{settings.http_host or 'localhost'}:{settings.http_port}"
     out.print(f"\n[bold]{count} vehicles are driving.[/] Look at them: [bold]{address}[/]", highlight=False, soft_wrap=True)
     out.print(f"Log in as [bold]{EMAIL}[/] with the password [bold]{login}[/]", highlight=False, soft_wrap=True)
+    other = f"or, as a customer whose money has run out, as [bold]{demo_billing.CUSTOMER_EMAIL}[/] with the same"
+    out.print(f"  {other}", highlight=False, soft_wrap=True)
     ports = ", ".join(f"{name} {number}" for name, number in sorted(server.listeners.ports.items()))
     out.print(f"Trackers may connect as well: {ports}. Ctrl-C stops it.\n", highlight=False, soft_wrap=True)
