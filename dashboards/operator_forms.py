@@ -28,7 +28,7 @@ from billing.errors import Refused
 from billing.ledger import Book
 from billing.money import parsed
 from billing.numbers import account_of
-from billing.payments import bank, by_hand
+from billing.payments import bank, by_hand, table
 from billing.rules import share
 from billing.tariffs import EARLIEST_ZONE, change
 from billing.topup import REVERSIBLE, reverse, top_up
@@ -129,6 +129,8 @@ class OperatorForms:
         add(f"{account}/trackers/{{device_id}}/block", self.block, methods=METHODS)
         add(f"{account}/trackers/{{device_id}}/unblock", self.unblock, methods=METHODS)
         add(f"{account}/entries/{{entry_id}}/reverse", self.reverse, methods=METHODS)
+        add("/operator/payments/unknown/{event_id}/dismiss", self.dismiss_unknown, methods=METHODS)
+        add("/operator/payments/{payment_id}/events", self.events, methods=["GET"])
         add("/operator/payments/{payment_id}/accept", self.accept, methods=METHODS)
         add("/operator/payments/{payment_id}/dismiss", self.dismiss, methods=METHODS)
         add("/operator/refunds/{refund_id}/approve", self.approve, methods=METHODS)
@@ -264,6 +266,22 @@ class OperatorForms:
 
         return await self._form(request, viewer, "dismiss", prepare, payment=payment)
 
+    async def dismiss_unknown(self, request: Request, viewer: auth.Administrator, event_id: BigId) -> Response:
+        """A provider's word about a payment that nobody knows."""
+
+        async def prepare(said: Said) -> Ask:
+            return Ask(f"/payments/unknown/{event_id}/dismiss", {"reason": said.required("reason", "reason_missing")})
+
+        return await self._form(request, viewer, "dismiss_unknown", prepare)
+
+    async def events(self, request: Request, viewer: auth.Administrator, payment_id: BigId) -> Response:
+        """What the provider said of a payment, in order."""
+        payment = await self._payment(payment_id)
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            said = await table.events_of(connection, payment_id)
+        words = speech(self.pages.server.settings)
+        return self.pages.page(request, viewer, "parts/operator_events.html", payment=payment, said=said, **words)
+
     async def approve(self, request: Request, viewer: auth.Administrator, refund_id: BigId) -> Response:
         """Divided among the payments it goes back by; what failed is tried again."""
         refund = await self._refund(refund_id)
@@ -310,7 +328,7 @@ class OperatorForms:
             account = await self._numbered(said.text("account", 20))
             async with open_book(self.database, account.id, user_id=viewer.user_id) as book:
                 facts = await _tried(book, lambda: _freed(bank.assign(book, line_id)))
-            return Ask(f"/bank/{line_id}/assign", {"accountId": account.id}, facts={**facts, "account": account})
+            return Ask(f"/bank/lines/{line_id}/assign", {"accountId": account.id}, facts={**facts, "account": account})
 
         return await self._form(request, viewer, "assign", prepare, line=line)
 

@@ -13,9 +13,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from billing import sql as billing_sql
 from billing.catalogue import Tariff, all_tariffs
 from billing.forecast import outlook
 from billing.numbers import account_of
+from billing.payments import table
 from billing.rules import share
 from dashboards import sql
 from dashboards.api.parameters import LARGEST_ID, LARGEST_POSITION_ID
@@ -244,6 +246,8 @@ class OperatorPages:
         )
         chosen = {"state": state, "provider": provider, "accountId": account_id or ""}
         providers = await sql.rows(self.database, "operator_providers", NameRow)
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            unknown = await billing_sql.rows(connection, "unread_events", table.Event, limit=ROWS)
         return self._page(
             request,
             viewer,
@@ -251,6 +255,7 @@ class OperatorPages:
             "payments",
             chosen=chosen,
             states=PAYMENT_STATES,
+            unknown=unknown,
             providers=[one.name for one in providers],
             before=before,
             **_page_of(found),

@@ -83,9 +83,9 @@ export function startBank({ refresh, ask }: Page): void {
     button.disabled = true;
     try {
       const body = {
-        content: base64(await file.arrayBuffer()),
+        file: base64(await file.arrayBuffer()),
         currency: need<HTMLInputElement>("[name=currency]", form).value.trim().toUpperCase(),
-        assigned: JSON.parse(asked.dataset.assigned ?? "{}") as Record<string, number>,
+        accounts: JSON.parse(asked.dataset.assigned ?? "{}") as Record<string, number>,
       };
       await send("POST", "/api/billing/operator/bank/import", body, { "Idempotency-Key": asked.dataset.key ?? "" });
       asked.closest("dialog")?.close();
