@@ -289,7 +289,7 @@ def amount_of(text: str, currency: str) -> int:
     bare = re.sub(r"[\s\u00a0\u202f'’]|[A-Za-z€$₸₽]{1,3}\.?$", "", text.strip()).replace("−", "-").lstrip("+")
     negative, bare = bare.startswith("-"), bare.lstrip("-")
     most: int = digits(currency)
-    found = re.fullmatch(r"([1-9]\d{0,2}(?:([.,])\d{3})(?:\2\d{3})*|\d+)(?:([.,])(\d*))?", bare)
+    found = re.fullmatch(r"([1-9]\d{0,2}(?:([.,])\d{3})(?:\2\d{3})*|\d+)(?:([.,])(\d*))?", bare, re.ASCII)
     if found is None or (found[3] and found[2] == found[3]):
         raise ValueError(f"the amount {text[:40]!r} can't be read: write it as 1234.50 or 1234,50")
     decimals = (found[4] or "").rstrip("0")

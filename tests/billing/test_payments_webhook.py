@@ -30,8 +30,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "payments.md"
 PAYMENT = Payment(
     id=7, reference=UUID(REFERENCE), account_id=1, account_name="fleet", provider="kaspi", provider_id=None, amount=300_50,
     currency="KZT", state="created", reason=None, flagged=None, received=None, refunded=0, page_url=None, entry_id=None,
-    user_id=1, note=None, created_at=datetime(2026, 1, 10, tzinfo=UTC), changed_at=datetime(2026, 1, 10, tzinfo=UTC), paid_at=None,
-    attributes={},
+    user_id=1, note=None, created_at=datetime(2026, 1, 10, tzinfo=UTC), changed_at=datetime(2026, 1, 10, tzinfo=UTC),
+    paid_at=None, attributes={},
 )  # fmt: skip
 PAGE = "https://pay.example.com/p?o={reference}&a={amount}&c={currency}&r={return_url}&t={timestamp}&s={signature}&x={unknown}"
 
