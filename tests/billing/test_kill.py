@@ -1,4 +1,4 @@
-"""kill -9 between any two statements: a real process ends itself, and whoever comes after finishes its work as if nothing had been."""
+"""kill -9 between any two statements: a real process ends itself, and whoever comes after goes on as if nothing had been."""
 
 from __future__ import annotations
 
