@@ -26,20 +26,19 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Header, Request, Response
 from psycopg import AsyncConnection
 
+from billing.book import open_book
+from billing.ledger import Book
 from dashboards import sql
 from dashboards.audited import Actor, Author
 from dashboards.identity import Viewer
 from dashboards.problems import Problem
 from dashboards.state import Shared, State
-
-if TYPE_CHECKING:
-    from billing.book import Book
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -88,8 +87,6 @@ class Deed:
     @asynccontextmanager
     async def book(self, account_id: int) -> AsyncIterator[Book]:
         """The account's book, with the key in its transaction. The caller has seen to it that the viewer may."""
-        from billing.book import open_book
-
         async with self.alone(), open_book(self.state.server.database, account_id, user_id=self.viewer.user_id) as book:
             await self._begin(book.connection)
             yield book
