@@ -203,6 +203,9 @@ async def test_of_two_blocks_each_must_be_lifted(settings: Settings) -> None:
         await asyncio.sleep(0.2)
         assert blocked(server, device_id) == "administrator"
         await unblock(server, device_id, kind="administrator")
+        assert await rows(server, "SELECT count(*) FROM device_breaks") == [(3,)]
+        await rows(server, "DELETE FROM devices WHERE id = %s RETURNING id", device_id)
+        assert await rows(server, "SELECT count(*) FROM device_breaks") == [(0,)]
 
 
 @pytest.mark.parametrize("saved_between", [True, False])

@@ -101,7 +101,7 @@ ALTER TABLE devices ADD COLUMN blocked text; -- as in billed_trackers: what it s
 
 -- When that began and ended: what was sent between is missing, and the way over such a moment is nobody's.
 CREATE TABLE device_breaks (
-    device_id int REFERENCES devices ON DELETE CASCADE,
+    device_id int, -- goes with its device by billing_device_changed: a reference costs more than the row
     at timestamptz,
     PRIMARY KEY (device_id, at)
 );
@@ -260,6 +260,9 @@ BEGIN
     END IF;
     IF TG_OP <> 'INSERT' THEN
         UPDATE billed_trackers SET removed_at = now() WHERE device_id = old.id AND removed_at IS NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM device_breaks WHERE device_id = old.id;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO billed_trackers (device_id, account_id, unique_id, name) VALUES (new.id, new.account_id, new.unique_id, new.name);
