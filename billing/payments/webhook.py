@@ -121,7 +121,8 @@ def amount_of(text: str, currency: str) -> int:
     found = re.fullmatch(r"(\d{1,13})(?:\.(\d+))?", text, re.ASCII)
     if found is None or len(found[2] or "") > most:
         raise BadNotice(f"the amount {text[:40]!r} can't be read: write it like {plain(30050, currency)}, without separators")
-    return int(found[1]) * 10**most + int((found[2] or "").ljust(most, "0") or "0")
+    amount: int = int(found[1]) * 10**most + int((found[2] or "").ljust(most, "0") or "0")
+    return amount
 
 
 def key(secret: str) -> standardwebhooks.Webhook:
