@@ -49,7 +49,7 @@ def adopt(api: str, newcomers: Sequence[Newcomer], token: str, email: str, passw
         with httpx.Client(base_url=api.rstrip("/"), headers=headers, timeout=30) as web:
             if not token:
                 _said(web.post("/api/session", data={"email": email, "password": password}))
-            there = {device["uniqueId"] for device in _said(web.get("/api/devices")).json()}
+            there = {device["uniqueId"] for device in _said(web.get("/api/devices", params={"withBlocked": True})).json()}
             missing = [newcomer for newcomer in newcomers if newcomer.unique_id not in there]
             for new in missing:
                 _said(web.post("/api/devices", json={"name": new.name, "uniqueId": new.unique_id, "category": new.category}))

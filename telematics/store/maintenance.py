@@ -72,5 +72,6 @@ class Maintenance:
         if self._settings.retention_days:
             day = (now - timedelta(days=self._settings.retention_days)).date()
             dropped = await edition.drop_before(connection, self._database.kind.shape, day)
+            await connection.execute("DELETE FROM device_breaks WHERE at < %s", [day])  # between positions that are gone
             if dropped:
                 log.info("old days were dropped", before=str(day), tables=dropped)
