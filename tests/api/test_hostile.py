@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 from typing import Any
 
 import httpx
@@ -36,6 +37,16 @@ NASTY = [
 ]
 QUERIES = {
     "/api/alerts": ("before", "from", "type", "deviceId", "geofenceId", "eventId", "acknowledged", "limit"),
+    "/api/audit": ("accountId", "userId", "action", "from", "to", "before", "limit"),
+    "/api/billing": ("accountId",),
+    "/api/billing/calculator": ("accountId", "tariffId", "trackers", "days", "start", "balance"),
+    "/api/billing/connection": ("accountId", "count"),
+    "/api/billing/operator/accounts": ("q", "state", "sort", "limit", "offset"),
+    "/api/billing/outlook": ("accountId", "days"),
+    "/api/billing/payments": ("accountId", "limit", "offset"),
+    "/api/billing/statement": (*("accountId", "from", "to", "deviceId", "kind", "entryId", "group", "order", "limit", "offset"),),
+    "/api/billing/statement.csv": ("from", "to", "deviceId", "kind"),
+    "/api/billing/trackers": ("accountId", "limit", "offset"),
     "/api/deliveries": ("before", "to", "alertId", "state", "channel", "limit"),
     "/api/devices": ("id", "uniqueId", "limit", "offset"),
     "/api/geofences": ("id", "deviceId", "groupId", "outline", "limit", "offset"),
@@ -85,6 +96,19 @@ FIELDS = (
     "text",
     "ids",
     "url",
+    "tariffId",
+    "test",
+    "reason",
+    "amount",
+    "provider",
+    "entryId",
+    "nos",
+    "currency",
+    "since",
+    "price",
+    "way",
+    "reference",
+    "file",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8) | JSON
 LITTLE = settings(
@@ -150,8 +174,19 @@ async def test_any_body(world: World) -> None:
         paths += ("/api/geofences", "/api/geofences/import", "/api/groups", "/api/calendars", "/api/permissions")
         paths += ("/api/notifications", "/api/notifications/preview", "/api/proximities", "/api/messengers")
         paths += ("/api/alerts/acknowledge", "/api/alerts/1/comments", "/api/permissions/bulk")
+        paths += tuple(f"/api/billing/{path}" for path in ("tariff", "tariff/preview", "payments", "refunds", "withdrawal"))
+        paths += (f"/api/billing/trackers/{world.ids['b1']}/test", f"/api/billing/trackers/{world.ids['b1']}/block")
+        operator = "/api/billing/operator"
+        paths += tuple(f"{operator}/accounts/{world.ids['Boris Ltd']}/{act}" for act in ("bonus", "reverse", "tariff", "topup"))
+        paths += (f"{operator}/tariffs", f"{operator}/tariffs/1/versions", f"{operator}/bank/preview", f"{operator}/bank/import")
         headers = {"Content-Type": "application/json", "X-Forwarded-For": "203.0.113.9"}
-        await in_parallel(admin.post(path, content=body, headers=headers) for body in raw for path in paths)
+        keys = map(str, count(1))
+        await in_parallel(
+            admin.post(path, content=body, headers={**headers, "Idempotency-Key": next(keys)}) for body in raw for path in paths
+        )
+        await in_parallel(
+            admin.put(f"{operator}/{what}", content=body, headers=headers) for body in raw for what in ("defaults", "tariffs/1")
+        )
         await in_parallel(admin.put(f"/api/devices/{world.ids['b1']}", content=body, headers=headers) for body in raw)
         await in_parallel(admin.put(f"/api/users/{world.ids['rita']}", content=body, headers=headers) for body in raw)
 
@@ -175,6 +210,18 @@ async def test_any_path(world: World, path: str) -> None:
     async with world.signed_in("anna") as anna:
         answer = await anna.get(path)
         assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize("key", NASTY)
+async def test_any_idempotency_key(world: World, key: str) -> None:
+    async with world.signed_in("boris") as boris:
+        headers = {"Idempotency-Key": key.encode("utf-8", "replace").strip()}
+        try:
+            answer = await boris.post("/api/billing/tariff/preview", json={"tariffId": 999}, headers=headers)
+        except httpx.LocalProtocolError:  # not even a client sends it
+            return
+        check(answer)
+        assert answer.status_code in (400, 404)
 
 
 async def test_what_viewers_say_into_the_socket_is_ignored(world: World) -> None:
