@@ -35,7 +35,7 @@ from dashboards.figures import filters
 from dashboards.identity import Viewer
 from dashboards.pages import MAX_PAGE, Guest, Pages, language_of, to_login
 from dashboards.problems import Problem
-from telematics.config import Settings
+from dashboards.state import of
 from telematics.store.database import Database
 
 ROWS = 50
@@ -102,18 +102,6 @@ def whose(viewer: Guest, account_id: Whose = None) -> Scope | None:
 
 
 Who = Annotated[Scope | None, Depends(whose)]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """To pay, as customers choose it."""
-
-    name: str
-    title: str
-    currencies: frozenset[str] | None
-
-    def takes(self, currency: str) -> bool:
-        return self.currencies is None or currency in self.currencies
 
 
 class BillingPages:
@@ -293,7 +281,6 @@ class BillingPages:
             return to_login(request)
         async with self._bill(who) as bill:
             found = await table.payments(bill.book.connection, account_id=who.account_id, limit=LATELY)
-        providers = _providers(self.pages.server.settings)
         asked = int(amount) if amount.isascii() and amount.isdecimal() and 0 < int(amount[:17]) <= LARGEST else 0
         return await self._page(
             request,
@@ -302,8 +289,8 @@ class BillingPages:
             "billing_topup.html",
             amount=asked,
             suggestions=cabinet.suggestions(bill),
-            providers=[one for one in providers if one.takes(bill.currency)],
-            titles={one.name: one.title for one in providers},
+            providers=of(request).billing.providers.offered(bill.currency),
+            titles=self._titles(request),
             bank_details=self.pages.server.settings.billing.bank_details.strip(),
             payments=found,
         )
@@ -319,18 +306,22 @@ class BillingPages:
             number = min(page, pages)
             found = await table.payments(connection, account_id=who.account_id, limit=ROWS, offset=(number - 1) * ROWS)
         return await self._page(
-            request, who, bill, "billing_payments.html", payments=found, titles=self._titles(), number=number, pages=pages
+            request, who, bill, "billing_payments.html", payments=found, titles=self._titles(request), number=number, pages=pages
         )
 
     async def payment(self, request: Request, who: Who, reference: UUID) -> Response:
         """Where the provider's page leads back to: what has become of it, until that is known."""
         if who is None:
             return to_login(request)
-        async with self._bill(who) as bill:
-            found = await table.payments(bill.book.connection, reference=reference, account_id=who.account_id, limit=1)
+        whose = None if who.viewer.administrator else who.account_id  # who pays for another comes back without its number
+        async with self.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            found = await table.payments(connection, reference=reference, account_id=whose, limit=1)
         if not found:
             return await self.pages.missing(request, Problem(404, "No such payment"))
-        return await self._page(request, who, bill, "billing_payment.html", payment=found[0], titles=self._titles())
+        who = Scope(who.viewer, found[0].account_id)
+        async with self._bill(who) as bill:
+            pass
+        return await self._page(request, who, bill, "billing_payment.html", payment=found[0], titles=self._titles(request))
 
     async def refund(self, request: Request, who: Who) -> Response:
         if who is None:
@@ -350,7 +341,7 @@ class BillingPages:
                 async with open_book(self.database, who.account_id, user_id=who.viewer.user_id) as book, rehearsed(book):
                     withdrawal, _ = await refunds.withdraw(book)
         return await self._page(
-            request, who, bill, "billing_refund.html", titles=self._titles(), withdrawal=withdrawal, **context
+            request, who, bill, "billing_refund.html", titles=self._titles(request), withdrawal=withdrawal, **context
         )
 
     async def trackers(self, request: Request, who: Who, q: Word = "", state: Word = "", page: PageNumber = 1) -> Response:
@@ -400,9 +391,10 @@ class BillingPages:
 
     # --- what they share
 
-    def _titles(self) -> dict[str, str]:
+    def _titles(self, request: Request) -> dict[str, str]:
         """Of the ways to pay."""
-        return {one.name: one.title for one in _providers(self.pages.server.settings)}
+        known = of(request).billing.providers
+        return {name: one.title for name in known.names if (one := known.get(name))}
 
     def _estimate(self, bill: Bill, known: dict[int, Tariff], asked: cabinet.Estimate) -> cabinet.Estimate:
         """Where it can be reckoned: not of what makes no sense, nor where everything is free."""
@@ -447,14 +439,6 @@ class BillingPages:
         if who.own:
             return ""
         return str(await sql.value(self.database, "account_name", account_id=who.account_id) or "")
-
-
-def _providers(settings: Settings) -> list[Way]:
-    """In the order of the settings."""
-    return [
-        Way(name, one.title or name, None if one.currencies is None else frozenset(one.currencies))
-        for name, one in settings.billing.providers.items()
-    ]
 
 
 def _editor(who: Scope | None) -> Scope:

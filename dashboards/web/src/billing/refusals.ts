@@ -24,6 +24,13 @@ const CODES: Record<string, (values: Values) => string> = {
   already_blocked: () => t("It is blocked already."),
   no_tracker: () => t("This tracker has been removed, or it isn't yours."),
   tariff: beyondTariff,
+  not_refundable: (values) => t("At most {amount} can be given back.", { amount: amount(values, "refundable") }),
+  too_many_payments: () => t("Many payments were begun and not finished. Wait an hour, or pay in another way."),
+  no_provider: () => t("This way to pay is not on offer any more. Load the page anew."),
+  not_open: () => t("The request has been decided meanwhile. Load the page anew."),
+  too_late: () => t("The 14 days are over. The unused balance can be given back all the same."),
+  nothing_paid: () => t("There is nothing to give back."),
+  sms_under_way: () => t("An SMS is on its way just now. Try again in a minute."),
   bad_amount: () => t("Write the amount like 1234.50."),
 };
 

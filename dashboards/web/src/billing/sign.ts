@@ -1,7 +1,7 @@
 /* The balance in the head of every page: in few words, and louder when the money runs out. Pages that are opened one after another don't
  * ask for it anew; what was known a moment ago is shown at once. */
 import { get } from "../api";
-import { icon } from "../dom";
+import { element, icon } from "../dom";
 import { t, tn } from "../i18n";
 import { page } from "../page";
 import { formatMoney } from "./money";
@@ -36,13 +36,14 @@ function show(sign: HTMLElement, { balance, currency, daysLeft, unpaid }: Standi
   const words = unpaid ? tn("{n} tracker blocked", "{n} trackers blocked", unpaid) : tone ? lasts : "";
   sign.hidden = !tone && !balance && daysLeft === null;
   sign.dataset.tone = tone;
-  const text = document.createElement("span");
-  text.textContent = amount;
-  text.className = "sign-amount";
-  const more = document.createElement("span");
-  more.textContent = words;
-  sign.replaceChildren(...(tone ? [icon("alert")] : []), text, ...(words ? [more] : []));
-  sign.setAttribute("aria-label", [t("Balance: {amount}", { amount }), words || (lasts && t("lasts for {duration}", { duration: lasts }))].filter(Boolean).join(", "));
+  const [before = "", after = ""] = t("Balance: {amount}", { amount: "{amount}" }).split("{amount}");
+  const hidden = (text: string): HTMLElement => element("span", { class: "visually-hidden" }, text);
+  sign.replaceChildren(
+    ...(tone ? [icon("alert")] : []),
+    element("span", { class: "sign-amount" }, hidden(before), amount, hidden(`${after} `)),
+    ...(words ? [element("span", { class: "sign-words" }, words)] : []),
+  );
+  sign.title = lasts && t("lasts for {duration}", { duration: lasts });
 }
 
 /** `anew`: something was paid or charged just now. */
