@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -245,3 +245,35 @@ async def test_the_button_says_what_is_charged_and_charges_it(world: World) -> N
 async def pay(world: World, who: Customer, amount: int) -> None:
     async with open_book(world.server.database, who.account_id) as book:
         await top_up(book, amount, way="cash", key=uuid4().hex)
+
+
+async def test_no_trip_goes_on_over_the_time_between(world: World) -> None:
+    """Two hours on the road, blocked for a part of the first, moved elsewhere meanwhile."""
+    van = await world.tracker("Anna Ltd")
+    for minute in range(0, 120, 10):
+        if minute == 60:
+            await block(world, van)
+            await van.report(NOW - timedelta(minutes=65), 47.0, 70.0, speed=20)  # not kept
+            await unblock(world, van)
+            await move_breaks(world, van, NOW - timedelta(minutes=68), NOW - timedelta(minutes=62))
+        await van.report(NOW - timedelta(minutes=120 - minute), (43.2 if minute < 60 else 50.0) + minute / 1000, 76.9, speed=20)
+    async with world.signed_in("anna") as anna:
+        which: dict[str, Any] = {**PERIOD, "deviceId": van.id}
+        trips = (await anna.get("/api/reports/trips", params=which)).json()
+        (summary,) = (await anna.get("/api/reports/summary", params=which)).json()
+        track = (await anna.get("/api/positions", params=which)).json()
+    assert [round(trip["duration"] / 60_000) for trip in trips] == [50, 50]
+    assert [trip["distance"] for trip in trips] == [pytest.approx(5 * 1112, rel=0.01)] * 2
+    assert summary["distance"] == pytest.approx(10 * 1112, rel=0.01)
+    assert track[-1]["attributes"]["totalDistance"] == pytest.approx(10 * 1112, rel=0.01)
+    assert max(one["attributes"]["distance"] for one in track) == pytest.approx(1112, rel=0.01)
+
+
+async def move_breaks(world: World, van: Tracker, begin: datetime, end: datetime) -> None:
+    """It was blocked then."""
+    query = (
+        "UPDATE device_breaks SET at = %s WHERE device_id = %s AND at = (SELECT max(at) FROM device_breaks WHERE device_id = %s)"
+    )
+    async with world.server.database.pool.connection() as connection:
+        for at in (end, begin):  # the newest of those that are left
+            await connection.execute(query, (at, van.id, van.id))
