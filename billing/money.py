@@ -39,7 +39,7 @@ def parsed(text: str, currency: str) -> int:
     bare = re.sub(r"[\s\u00a0\u202f'’]", "", text)
     point = max(bare.rfind("."), bare.rfind(","))
     whole, part = (bare, "") if point < 0 else (bare[:point], bare[point + 1 :])
-    if point >= 0 and len(part) > decimals and len(part) == 3 and re.fullmatch(r"\d{1,3}([.,]\d{3})+", bare):
+    if point >= 0 and len(part) > decimals and len(part) == 3 and re.fullmatch(r"[1-9]\d{0,2}([.,]\d{3})+", bare):
         whole, part = bare, ""  # 1,234 is a thousand and something
     whole = re.sub(r"[.,]", "", whole) if re.fullmatch(r"\d+|\d{1,3}([.,]\d{3})*", whole) else whole
     if not re.fullmatch(r"\d{1,15}", whole) or not re.fullmatch(r"\d*", part) or len(part) > decimals:

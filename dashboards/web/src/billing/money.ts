@@ -24,7 +24,7 @@ export function parseAmount(text: string, digits = money.digits): number | null 
   const bare = text.replace(/[\s'’]/gu, "");
   const point = Math.max(bare.lastIndexOf("."), bare.lastIndexOf(","));
   let [whole, part] = point < 0 ? [bare, ""] : [bare.slice(0, point), bare.slice(point + 1)];
-  if (point >= 0 && part.length > digits && part.length === 3 && /^\d{1,3}([.,]\d{3})+$/.test(bare)) [whole, part] = [bare, ""];
+  if (point >= 0 && part.length > digits && part.length === 3 && /^[1-9]\d{0,2}([.,]\d{3})+$/.test(bare)) [whole, part] = [bare, ""];
   if (/^\d{1,3}([.,]\d{3})*$/.test(whole)) whole = whole.replace(/[.,]/g, "");
   if (!/^\d+$/.test(whole) || !/^\d*$/.test(part) || part.length > digits || whole.length > LARGEST_DIGITS) return null;
   return Number(whole) * 10 ** digits + Number(part.padEnd(digits, "0") || "0");
