@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from billing import daily, sql, warnings
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests, StoreError)
+SLOW = (QueryCanceled, LockNotAvailable, DeadlockDetected, SerializationFailure)  # this work, and not all of the database
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # after a failure, doubled each time
 LOW_EVERY_S = 3600.0  # who runs out of money is looked for when days were charged, and so often: it reads all trackers
+GATHER_S = 0.5  # for those that are connected behind the first one: an import of thousands is a few looks
 TOLD_EVERY_S = 3600.0  # that all is well
 PAYMENTS_EVERY_S = 300.0  # payments and refunds that nothing is heard of are asked after
 KEYS_DAYS = 7  # for which a request may be sent again under its key
@@ -106,9 +109,9 @@ class Billing:
         for chore in (self._charge, self._warn, *self.chores):
             try:
                 await chore()
-            except UNREACHABLE:
-                raise
             except Exception as error:
+                if isinstance(error, UNREACHABLE) and not isinstance(error, SLOW):
+                    raise
                 log.exception("a part of billing failed", part=getattr(chore, "__qualname__", repr(chore)))
                 failed = error
         if failed is not None:
@@ -131,7 +134,7 @@ class Billing:
             log.warning("accounts were locked all the while and will be charged later", days=ran.left)
         else:
             metrics.last_run = time.time()
-        if ran.days:
+        if ran.trackers or ran.blocked:
             self._looked_at = -LOW_EVERY_S
         if ran.trackers or ran.blocked:
             log.info(
@@ -193,7 +196,7 @@ class Billing:
                 self._wake.set()
                 raise
         await self._warn_of_blocks()
-        return 0.0
+        return GATHER_S
 
 
 def midnight_s(zones: Iterable[str], now: datetime) -> float:

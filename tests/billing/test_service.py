@@ -11,8 +11,9 @@ from functools import partial
 import pytest
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import QueryCanceled
 
-from billing import service
+from billing import daily, service
 from billing.service import Billing, midnight_s
 from telematics.alerts.accounts import tell
 from telematics.config import BillingSettings, Settings
@@ -69,10 +70,21 @@ async def test_it_charges_what_is_due_warns_and_counts(database: Database) -> No
     assert await fetch(database, "SELECT type, account_id FROM alerts") == [("trackerBlocked", world.account_id)]
 
 
-async def test_a_day_that_begins_is_charged_without_being_told(database: Database) -> None:
-    async with at_work(database, every_s=0.05) as billing:
-        await eventually(lambda: billing.metrics.last_run)
-        world = await behind(database)
+class Clock:
+    """The job's, which may be behind."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **behind: float) -> None:
+        self.behind = timedelta(**behind)
+        run = daily.run
+        monkeypatch.setattr(daily, "run", lambda database: run(database, now=datetime.now(UTC) - self.behind))
+
+
+async def test_a_day_that_begins_is_charged_without_being_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, days=1)
+    world = await behind(database)
+    async with at_work(database, every_s=0.05):
+        await eventually(lambda: has_dailies(world, 2))
+        clock.behind = timedelta()
         await eventually(lambda: has_dailies(world, 3))
 
 
@@ -120,14 +132,16 @@ async def test_it_goes_on_by_itself_when_the_database_comes_back(
     monkeypatch.setattr(service, "LONGEST_PAUSE_S", 0.2)
     name = str((await fetch(database, "SELECT current_database()"))[0][0])
     others = make_conninfo(str(settings.database_url), dbname="postgres")
+    clock = Clock(monkeypatch, days=1)
+    world = await behind(database)
     async with at_work(database, every_s=0.05) as billing, await AsyncConnection.connect(others, autocommit=True) as connection:
-        await eventually(lambda: billing.metrics.last_run)
+        await eventually(lambda: has_dailies(world, 2))
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         await eventually(lambda: billing.metrics.failures >= 2)
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
         await eventually(lambda: reachable(database), 20)
-        world = await behind(database)
+        clock.behind = timedelta()
         await eventually(lambda: has_dailies(world, 3), 20)
 
 
@@ -145,11 +159,14 @@ async def test_a_part_that_fails_holds_up_no_other(database: Database, monkeypat
     async def broken() -> None:
         raise RuntimeError("a mistake of ours")
 
+    async def slow() -> None:
+        raise QueryCanceled("canceling statement due to statement timeout")
+
     async def after() -> None:
         done.set()
 
     async with at_work(database) as billing:
-        billing.chores[:] = [broken, after]
+        billing.chores[:] = [broken, slow, after]
         await eventually(lambda: billing.metrics.failures >= 2)
     assert done.is_set()
     assert await dailies(world) == 3

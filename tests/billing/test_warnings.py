@@ -188,6 +188,17 @@ async def test_blocks_by_people_are_no_matter_of_money(database: Database) -> No
     assert await said(world, "trackerBlocked") == []
 
 
+async def test_what_no_money_frees_is_not_asked_for(database: Database) -> None:
+    world = await past_connection(database, 0, "A", "B")
+    await world.days("2026-02-21")
+    await world.block("A", administrator=True)
+    assert await warn_of_blocks(world) == 1
+    (facts,) = await said(world, "trackerBlocked")
+    assert (facts["trackers"], facts["count"]) == (["B"], 1)
+    await world.top_up(facts["needed"])
+    assert await world.states() == {"A": "administrator", "B": "working"}
+
+
 async def test_two_processes_say_it_once(database: Database) -> None:
     worlds = [await past_connection(database, 24_00, "A", "B", "C") for _ in range(3)]
     for world in worlds:
@@ -226,3 +237,4 @@ async def test_an_account_that_is_gone_is_no_trouble(database: Database) -> None
     await warn(other)
     await warn_of_blocks(other)
     assert len(await said(other, "trackerBlocked")) == 1
+    assert await fetch(database, "SELECT DISTINCT account_id FROM billing_warnings") == [(other.account_id,)]
