@@ -34,11 +34,11 @@ class BankPreview:
         self.router.add_api_route("/operator/bank/preview", self.preview, methods=["POST"])
 
     async def preview(self, request: Request, viewer: auth.Administrator) -> Response:
-        form = await request.form(max_files=1, max_fields=10, max_part_size=LARGEST_BYTES)
-        file, currency = form.get("file"), str(form.get("currency", "")).strip().upper()
-        if not isinstance(file, UploadFile):
-            raise Problem(400, "No file came", "Send the bank's statement as the field `file`.")
-        content = await file.read(LARGEST_BYTES + 1)
+        async with request.form(max_files=1, max_fields=10, max_part_size=LARGEST_BYTES) as form:
+            file, currency = form.get("file"), str(form.get("currency", "")).strip().upper()
+            if not isinstance(file, UploadFile):
+                raise Problem(400, "No file came", "Send the bank's statement as the field `file`.")
+            content = await file.read(LARGEST_BYTES + 1)
         given = _given(str(form.get("assigned", "")))
         assigned = {fingerprint: account_id for fingerprint, text in given.items() if (account_id := _account(text))}
         context: dict[str, Any] = {"refused": None, "file": (file.filename or "")[:200], "given": given}

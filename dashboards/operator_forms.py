@@ -402,7 +402,10 @@ class OperatorForms:
         self, request: Request, viewer: Viewer, what: str, prepare: Prepare, *, at_once: bool = False, **context: Any
     ) -> Response:
         """The fields, or what comes of them. `at_once`: there are none."""
-        form = await request.form(max_fields=FIELDS, max_files=0) if request.method == "POST" else FormData()
+        form = FormData()
+        if request.method == "POST":
+            async with request.form(max_fields=FIELDS, max_files=0) as sent:
+                form = FormData(sent.multi_items())  # texts alone: there is nothing to be closed
         ask, refused = None, None
         if at_once or (request.method == "POST" and "back" not in form):
             try:

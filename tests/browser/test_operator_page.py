@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from billing.numbers import account_number
 from tests.api.conftest import World
 from tests.api.test_scope import registered
-from tests.browser.conftest import PHONE, Visits
+from tests.browser.conftest import DESKTOP, PHONE, Visits
 from tests.browser.test_access import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,7 +139,7 @@ async def test_a_bank_statement_is_seen_before_it_is_credited_and_counts_once(vi
         f"{day};1500,00;ТОО Банк;Оплата по счёту {account_number(matched)};901\r\n"
         f"{day};250,00;Иванов <b>И.</b>;за трекеры;902\r\n"
     )
-    file = {"name": "statement.csv", "mimeType": "text/csv", "buffer": statement.encode("cp1251")}
+    file: FilePayload = {"name": "statement.csv", "mimeType": "text/csv", "buffer": statement.encode("cp1251")}
     async with visits.signed_in("admin", at="/operator/bank") as page:
         await page.fill("[name=currency]", "KZT")
         await page.set_input_files("#bank-file", files=[file])
@@ -168,7 +168,7 @@ async def test_a_bank_statement_is_seen_before_it_is_credited_and_counts_once(vi
 async def test_a_transfer_that_is_nobodys_is_assigned_later(visits: Visits, world: World) -> None:
     account_id = await customer(world, "Late Ltd")
     day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    file = {"name": "b.csv", "mimeType": "text/csv", "buffer": f"Date,Amount,Payer\n{day},77.70,Somebody\n".encode()}
+    file: FilePayload = {"name": "b.csv", "mimeType": "text/csv", "buffer": f"Date,Amount,Payer\n{day},77.70,Somebody\n".encode()}
     async with visits.signed_in("admin", at="/operator/bank") as page:
         await page.fill("[name=currency]", "KZT")
         await page.set_input_files("#bank-file", files=[file])
@@ -225,17 +225,25 @@ async def test_accounts_are_found_by_name_number_and_state(visits: Visits, world
         await expect(page.locator("#daily-run")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_operators_pages_keep_nobody_out(visits: Visits, world: World, scheme: Any) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "size", "paths"),
+    [
+        pytest.param("light", DESKTOP, ("", "/accounts", "/payments", "/refunds", "/bank", "/audit"), id="light, desktop"),
+        pytest.param("dark", PHONE, ("", "/accounts/{}"), id="dark, phone"),
+    ],
+)
+async def test_the_operators_pages_keep_nobody_out(
+    visits: Visits, world: World, scheme: Literal["light", "dark"], size: dict[str, int], paths: tuple[str, ...]
+) -> None:
     account_id = await customer(world, f"Access {scheme}", trackers=1, paid=True)
-    async with visits.signed_in("admin", at="/operator", scheme=scheme) as page:
-        for path in ("", f"/accounts/{account_id}", "/accounts", "/payments", "/refunds", "/bank", "/tariffs", "/audit"):
-            await page.goto(f"/operator{path}")
-            assert await faults(page) == [], path
-        await page.goto("/operator/tariffs")
+    async with visits.signed_in("admin", at="/operator/tariffs", scheme=scheme, size=size) as page:
+        assert await faults(page) == []
         await page.locator("[hx-get$='/version']").first.click()
         await expect(page.locator("#dialog")).to_be_visible()
         assert await faults(page) == []
+        for path in paths:
+            await page.goto("/operator" + path.format(account_id))
+            assert await faults(page) == [], path
 
 
 async def test_customers_get_nowhere(world: World, visits: Visits) -> None:
