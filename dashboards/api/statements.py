@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from dashboards.statements import Sheet
 
 router = APIRouter(prefix="/api/billing", tags=["Billing"])
 MOST_LINES = 500  # of a page
+MAKING = "\0xlsx"  # among the requests under way, where no Idempotency-Key is like it
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -103,8 +105,12 @@ async def as_xlsx(asked: Wanted, viewer: auth.User, shared: Shared, request: Req
             "Too many lines for a sheet",
             f"There are {sheet.head.totals.lines:,}, a sheet has room for {statements.MOST_ROWS:,}: ask for less, or for CSV.",
         )
-    chunks = statements.xlsx(sheet, statement.parts(shared.server.database, sheet.head))
-    return await _file(chunks, sheet.name("xlsx"), XLSX)
+    making = shared.running.setdefault((viewer.user_id, MAKING), asyncio.Lock())
+    if making.locked():
+        raise Problem(429, "A sheet is being made for you already", "Wait for it, or ask for CSV.", {"Retry-After": "10"})
+    async with making:  # which takes seconds; all of it is there with the first chunk
+        chunks = statements.xlsx(sheet, statement.parts(shared.server.database, sheet.head))
+        return await _file(chunks, sheet.name("xlsx"), XLSX)
 
 
 async def _sheet(asked: Asked, viewer: auth.Viewer, shared: Shared, request: Request) -> Sheet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -263,6 +264,14 @@ async def test_a_sheet_has_an_end(told: Told, monkeypatch: pytest.MonkeyPatch) -
         assert answer.status_code == 413
         assert "CSV" in answer.json()["detail"]
         assert (await client.get("/api/billing/statement.csv", params=period)).status_code == 200
+
+
+async def test_one_sheet_at_a_time_for_each(told: Told) -> None:
+    async with told.customer.signed_in("looker") as client:
+        period = {"from": told.first, "to": told.last}
+        answers = await asyncio.gather(*(client.get("/api/billing/statement.xlsx", params=period) for _ in range(5)))
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert (await client.get("/api/billing/statement.xlsx", params=period)).status_code == 200
 
 
 async def test_a_file_is_of_one_state_whatever_is_written_meanwhile(world: World) -> None:
