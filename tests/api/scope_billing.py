@@ -133,11 +133,11 @@ FORMS: dict[str, Any] = {
     "accounts/{account_id}/trackers/{device_id}/block": [OWN_ACCOUNT, "{b1}"],
     "accounts/{account_id}/trackers/{device_id}/unblock": [OWN_ACCOUNT, "{b1}"],
     "accounts/{account_id}/entries/{entry_id}/reverse": [OWN_ACCOUNT, ONE],
+    "payments/unknown/{event_id}/dismiss": ONE,
     "payments/{payment_id}/accept": ONE,
     "payments/{payment_id}/dismiss": ONE,
     "refunds/{refund_id}/approve": ONE,
     "refunds/{refund_id}/reject": ONE,
-    "refunds/{refund_id}/paid": ONE,
     "refunds/{refund_id}/parts/{payment_id}/paid": [ONE, ONE],
     "bank/{line_id}/assign": ONE,
     "tariffs/new": None,
@@ -148,6 +148,7 @@ FORMS: dict[str, Any] = {
 for form, path in FORMS.items():
     for method in ("GET", "POST"):
         BILLING[f"{method} /operator/{form}"] = [({} if path is None else {"path": path}, REFUSED)]
+BILLING["GET /operator/payments/{payment_id}/events"] = [({"path": ONE}, REFUSED)]
 ANY = {"entry": 1, "payment": "11111111-2222-4333-8444-555555555555", "refund": 1}
 
 
