@@ -230,6 +230,7 @@ class AuditOut(Shape, frozen=True):
 
 class OperatorAccountOut(Shape, frozen=True):
     id: int
+    account_number: str
     name: str
     disabled: bool
     currency: str

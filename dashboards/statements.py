@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from billing.money import digits
+from billing.numbers import account_number
 from billing.statement import Head, StatementLine
 from dashboards.live import batched
 from dashboards.statement_words import WORDS, Words
@@ -57,7 +58,7 @@ class Sheet:
 
     def name(self, ending: str) -> str:
         of = self.head.selection
-        return f"statement-{of.account_id}-{of.since}-{of.until}.{ending}"
+        return f"statement-{account_number(of.account_id)}-{of.since}-{of.until}.{ending}"
 
 
 async def csv(sheet: Sheet, parts: Parts) -> AsyncIterator[bytes]:

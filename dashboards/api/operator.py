@@ -20,6 +20,7 @@ from billing.catalogue import Tariff, all_tariffs
 from billing.errors import Refused
 from billing.ledger import Book
 from billing.money import LARGEST, digits
+from billing.numbers import account_number, account_of
 from billing.tariffs import NewVersion
 from billing.topup import reverse, top_up
 from billing.trackers import Outcome, block_by_administrator, unblock_by_administrator
@@ -150,13 +151,20 @@ async def accounts(
         AccountRow,
         ids=None,
         like=f"%{_literal(word)}%" if word else None,
-        number=int(word) if word.isascii() and word.isdecimal() and int(word[:12]) <= LARGEST_ID else None,
+        number=_number(word.replace(" ", "")),
         blocked=state == "blocked",
         undecided=state == "undecided",
         sort=sort,
         **page.sql,
     )
     return await answers.listed(found, _account, page.headers(found[0].total if found else 0, request))
+
+
+def _number(word: str) -> int | None:
+    """Of an account, by the number that its people know or by its id."""
+    if not (word.isascii() and word.isdecimal() and len(word) < 16):
+        return None
+    return account_of(word) or (int(word) if 0 < int(word) <= LARGEST_ID else None)
 
 
 def _literal(word: str) -> str:
@@ -167,6 +175,7 @@ def _literal(word: str) -> str:
 def _account(row: AccountRow) -> OperatorAccountOut:
     return OperatorAccountOut(
         id=row.id,
+        account_number=account_number(row.id),
         name=row.name,
         disabled=row.disabled,
         currency=row.currency,

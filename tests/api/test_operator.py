@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from billing.numbers import account_number
 from billing.tariffs import EARLIEST_ZONE
 from tests.api.conftest import World
 from tests.api.money import PRICE, Customer, customer, key, tariff
@@ -142,7 +143,8 @@ async def test_accounts_are_found(world: World) -> None:
 
         assert await found(q=rich.name.upper()) == [rich.id]
         assert await found(q=f"editor@{rich.name}") == [rich.id]
-        assert await found(q=str(rich.id)) == [rich.id]
+        assert await found(q=str(rich.id)) == await found(q=account_number(rich.id)) == [rich.id]
+        assert await found(q=f" {account_number(rich.id)[:4]} {account_number(rich.id)[4:]} ") == [rich.id]
         assert await found(q="%") == await found(q="_") == []
         assert await found(q="\0" + rich.name) == [rich.id]
         blocked = await found(state="blocked")
