@@ -160,6 +160,7 @@ class ImportOut(Shape, frozen=True):
     kept: int  # to be assigned by hand
     known: int  # taken before
     refused: int  # of another currency than the account's; they are kept, too
+    left: int  # time was up: send the same file again, with a new key
 
 
 def from_payment(row: Payment) -> PaymentOut:
@@ -290,4 +291,4 @@ def _seen(one: Seen) -> SeenOut:
 
 
 def from_import(done: Imported) -> ImportOut:
-    return ImportOut(done.credited, done.amount or {}, done.kept, done.known, done.refused)
+    return ImportOut(done.credited, done.amount, done.kept, done.known, done.refused, done.left)

@@ -7,8 +7,9 @@ otherwise, or later. Each line is taken once, however often and in whatever piec
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from billing.numbers import accounts_in
 from billing.payments import by_hand
 from billing.payments.statement_file import Statement, StatementLine, read
 from telematics.store.database import Database
+
+TAKES_S = 20.0  # a person waits, and a proxy in between gives up
 
 What = Literal[
     "matched",  # to be credited
@@ -75,10 +78,11 @@ class Preview:
 @dataclass(slots=True)
 class Imported:
     credited: int = 0
-    amount: dict[str, int] | None = None  # by currency
+    amount: dict[str, int] = field(default_factory=dict)  # by currency
     kept: int = 0  # to be assigned by hand
     known: int = 0  # taken before
     refused: int = 0  # of another currency than the account's; they are kept, too
+    left: int = 0  # not looked at, as time was up: hand in the same file again
 
 
 async def preview(
@@ -129,29 +133,36 @@ async def take(
     assigned: Mapping[str, int] | None = None,
     user_id: int | None = None,
     now: datetime | None = None,
+    within_s: float = TAKES_S,
 ) -> Imported:
-    """Credit what is matched and keep the rest. Each line is a transaction of its own: broken off in the middle, the same file
-    may be handed in again. Raises Refused as `preview` does."""
+    """Credit what is matched and keep the rest. Each account's lines are a transaction of their own: broken off in the middle, or
+    when time is up (`left`), the same file may be handed in again. Raises Refused as `preview` does."""
+    until = time.monotonic() + within_s
     async with database.pool.connection(timeout=WAIT_S) as connection:
         shown = await preview(connection, content, currency, assigned=assigned)
-    done, amounts = Imported(), dict[str, int]()
+    done, matched, others = Imported(), dict[int, list[StatementLine]](), list[Seen]()
     for seen in shown.lines:
         if seen.what == "known":
             done.known += 1
         elif seen.what == "matched" and seen.account is not None:
-            if await _credit(database, seen.line, seen.account.id, user_id, now):
-                done.credited += 1
-                amounts[seen.line.currency] = amounts.get(seen.line.currency, 0) + seen.line.amount
-            else:
-                done.known += 1
+            matched.setdefault(seen.account.id, []).append(seen.line)
         else:
-            async with database.pool.connection(timeout=WAIT_S) as connection:
-                account_id = seen.account.id if seen.account is not None else None
-                added = await _add(connection, seen.line, account_id, user_id, now or datetime.now(UTC))
+            others.append(seen)
+    async with database.pool.connection(timeout=WAIT_S) as connection:
+        for seen in others:
+            account_id = seen.account.id if seen.account is not None else None
+            added = await _add(connection, seen.line, account_id, user_id, now or datetime.now(UTC))
             done.known += added is None
             done.refused += added is not None and seen.what == "other_currency"
             done.kept += added is not None and seen.what == "unmatched"
-    done.amount = amounts
+    for account_id, lines in matched.items():
+        if time.monotonic() > until:
+            done.left += len(lines)
+            continue
+        for line in await _credit(database, account_id, lines, user_id, now):
+            done.credited += 1
+            done.amount[line.currency] = done.amount.get(line.currency, 0) + line.amount
+    done.known += sum(map(len, matched.values())) - done.credited - done.left
     return done
 
 
@@ -169,13 +180,18 @@ async def assign(book: Book, line_id: int) -> BankLine:
     return (await sql.rows(book.connection, "bank_line", BankLine, id=line_id))[0]
 
 
-async def _credit(database: Database, line: StatementLine, account_id: int, user_id: int | None, now: datetime | None) -> bool:
+async def _credit(
+    database: Database, account_id: int, lines: list[StatementLine], user_id: int | None, now: datetime | None
+) -> list[StatementLine]:
+    """Those that somebody else hasn't taken meanwhile."""
+    credited = []
     async with open_book(database, account_id, now=now, user_id=user_id) as book:
-        line_id = await _add(book.connection, line, account_id, user_id, book.now)
-        if line_id is None:
-            return False
-        await _pay(book, line_id, line.amount, line.day, line.payer, line.details, line.fingerprint)
-        return True
+        for line in lines:
+            line_id = await _add(book.connection, line, account_id, user_id, book.now)
+            if line_id is not None:
+                await _pay(book, line_id, line.amount, line.day, line.payer, line.details, line.fingerprint)
+                credited.append(line)
+    return credited
 
 
 async def _pay(book: Book, line_id: int, amount: int, day: date, payer: str, details: str, fingerprint: str) -> None:

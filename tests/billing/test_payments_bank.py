@@ -259,6 +259,16 @@ async def test_the_same_file_twice_at_once_is_taken_once(database: Database) -> 
     assert (sum(one.credited for one in done), await world.balance()) == (5, 15_00)
 
 
+async def test_a_file_that_takes_too_long_is_gone_on_with(database: Database) -> None:
+    worlds = [await World.begin(database, "2026-01-31 12:00", paid=False) for _ in range(3)]
+    content = statement_of(*(f"30.01.2026;10,00;EUR;Anna;{account_number(world.account_id)}" for world in worlds))
+    now = worlds[0].now
+    first = await bank.take(database, content, "EUR", now=now, within_s=-1)
+    assert (first.credited, first.left, first.known) == (0, 3, 0)
+    again = await bank.take(database, content, "EUR", now=now)
+    assert (again.credited, again.left, [await world.balance() for world in worlds]) == (3, 0, [10_00] * 3)
+
+
 async def test_an_operator_s_choice_and_a_line_assigned_later(database: Database) -> None:
     world = await World.begin(database, "2026-01-31 12:00", paid=False)
     content = statement_of("30.01.2026;10,00;EUR;Anna;x", "30.01.2026;20,00;EUR;Anna;y", "30.01.2026;30,00;USD;Anna;z")
