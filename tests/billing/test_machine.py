@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -44,8 +43,8 @@ from tests.conftest import new_database
 
 LARGE = os.environ.get("TELEMATICS_MACHINE") == "large"
 PROFILE = settings(
-    max_examples=3_000 if LARGE else 60,
-    stateful_step_count=60 if LARGE else 25,
+    max_examples=3_000 if LARGE else 50,
+    stateful_step_count=60 if LARGE else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
@@ -103,7 +102,6 @@ class Bench:
 
 class BillingMachine(RuleBasedStateMachine):
     bench: Bench
-    names = Bundle("names")
     world: World
     account: Account
 
@@ -114,9 +112,12 @@ class BillingMachine(RuleBasedStateMachine):
 
     @initialize(
         start=st.sampled_from(STARTS), zone=st.sampled_from(ZONES), price=prices, other=prices, sms=st.sampled_from([0, 7, 1500]),
-        money=amounts, paid=st.booleans(),
+        money=amounts, paid=st.booleans(), fleet=st.integers(0, 4), days=st.sampled_from([0, 31, 45]),
     )  # fmt: skip
-    def begin(self, start: datetime, zone: str, price: int, other: int, sms: int, money: int, paid: bool) -> None:
+    def begin(
+        self, start: datetime, zone: str, price: int, other: int, sms: int, money: int, paid: bool, fleet: int, days: int
+    ) -> None:
+        """On Free or a paid tariff, with some trackers, in their month or past it."""
         self.bench.run(self.bench.empty())
         self.world = self.bench.run(
             World.begin(self.bench.database, start.isoformat(), time_zone=zone, price=price, money=money, paid=paid)
@@ -134,6 +135,10 @@ class BillingMachine(RuleBasedStateMachine):
             day=model.local_day(start, zone),
         )
         self.account.top_up(money)
+        if fleet:
+            self.top_up(fleet * (price + 2 * model.share(price, self.account.day)), "bonus")
+            self.connect_some(fleet)
+            self.world.later(days=days)
 
     def both(self, real: Callable[[], Coroutine[Any, Any, object]], simple: Callable[[], object], *, tick: bool = True) -> bool:
         """The same on both sides, a second later; the same refusals. Whether it was done."""
@@ -198,15 +203,11 @@ class BillingMachine(RuleBasedStateMachine):
 
     # --- trackers ---
 
-    @rule(target=names)
-    def connect(self) -> str:
-        self.number += 1
-        name = f"T{self.number}"
-        self.both(lambda: self.world.connect(name), lambda: self.account.connect(name))
-        return name
+    @rule(count=st.integers(1, 4))
+    def connect(self, count: int) -> None:
+        self.connect_some(count)
 
-    @rule(target=names, count=st.integers(2, 5))
-    def connect_some(self, count: int) -> str:
+    def connect_some(self, count: int) -> None:
         """At once, and paid for in order."""
         added = [f"T{self.number + n}" for n in range(1, count + 1)]
         self.number += count
@@ -217,35 +218,36 @@ class BillingMachine(RuleBasedStateMachine):
             self.account.pay_due()
 
         self.both(lambda: self.world.connect(*added), simple)
-        return added[0]
 
-    def there(self, name: str) -> bool:
-        return name in self.world.devices
+    def some(self, data: st.DataObject) -> str:
+        """A tracker that is there, if there is any."""
+        there = [tracker.name for tracker in self.account.trackers]
+        return data.draw(st.sampled_from(there)) if there else ""
 
-    @rule(name=names)
-    def remove(self, name: str) -> None:
-        if self.there(name):
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        if name := self.some(data):
             self.both(lambda: self.world.remove(name), lambda: self.account.remove(name))
 
-    @rule(name=names, administrator=st.booleans())
-    def block(self, name: str, administrator: bool) -> None:
-        if self.there(name):
+    @rule(data=st.data(), administrator=st.booleans())
+    def block(self, data: st.DataObject, administrator: bool) -> None:
+        if name := self.some(data):
             by = "administrator" if administrator else "owner"
             self.both(lambda: self.world.block(name, administrator=administrator), lambda: self.account.block(name, by))
 
-    @rule(name=names)
-    def unblock(self, name: str) -> None:
-        if self.there(name):
+    @rule(data=st.data())
+    def unblock(self, data: st.DataObject) -> None:
+        if name := self.some(data):
             self.both(lambda: self.world.unblock(name), lambda: self.account.unblock(name))
 
-    @rule(name=names)
-    def unblock_by_administrator(self, name: str) -> None:
-        if self.there(name):
+    @rule(data=st.data())
+    def unblock_by_administrator(self, data: st.DataObject) -> None:
+        if name := self.some(data):
             self.both(lambda: self.world.unblock_by_administrator(name), lambda: self.account.unblock_by_administrator(name))
 
-    @rule(name=names, test=st.booleans())
-    def set_test(self, name: str, test: bool) -> None:
-        if self.there(name):
+    @rule(data=st.data(), test=st.booleans())
+    def set_test(self, data: st.DataObject, test: bool) -> None:
+        if name := self.some(data):
             self.both(lambda: self.world.set_test(name, test), lambda: self.account.set_test(name, test))
 
     # --- tariffs ---
@@ -289,6 +291,16 @@ class BillingMachine(RuleBasedStateMachine):
         amount = trackers_paid * model.share(price, now.day) - now.balance + short
         if amount > 0:
             self.both(lambda: self.world.top_up(amount), lambda: self.account.top_up(amount))
+
+    @rule(over=st.integers(-2, 2), trackers_paid=st.integers(0, 3))
+    def money_for_just_so_many_days(self, over: int, trackers_paid: int) -> None:
+        """The rest goes back: then the next day is short."""
+        now = deepcopy(self.account)
+        now.wake(self.world.now + timedelta(seconds=1))
+        price, _ = now.tariffs[now.tariff].on(now.day + timedelta(days=1))
+        amount = now.balance - trackers_paid * model.share(price, now.day + timedelta(days=1)) - over
+        if amount > 0:
+            self.ask_back(amount)
 
     @rule(data=st.data())
     def reverse(self, data: st.DataObject) -> None:
