@@ -52,6 +52,10 @@ class Live:
             await asyncio.sleep(0)
         return found
 
+    def hidden(self, viewer: Viewer) -> list[int]:
+        """The ids of those that are the viewer's, and blocked."""
+        return [device.id for device in self.server.devices if device.blocked and viewer.sees(device)]
+
     def sees(self, viewer: Viewer, device_id: int) -> bool:
         device = self.server.devices.get(device_id)
         return device is not None and viewer.sees(device) and not device.blocked

@@ -34,6 +34,7 @@ NOT_SOONER_S = 1.0
 KEEP_ALIVE_S = 25.0  # below the 30 s after which some proxies hang up
 STILL_THERE_S = 10.0  # how often it's asked whether the session has ended elsewhere
 AT_ONCE = 250  # vehicles in a message, some 200 kB: on a slow line pings must get through in between
+REMOVED_AT_ONCE = 10_000  # ids, some 70 kB
 SIGNED_OUT = 4401  # close code: the browser should go to the login page
 POLICY_VIOLATION = 1008
 
@@ -155,6 +156,7 @@ class View:
             self.shown.update(part)
             devices = await live.devices(self.signed.viewer, part)
             await self._send({"devices": devices, "positions": await live.positions(part)}, also_empty=True)
+        await self._tell_removed(live.hidden(self.signed.viewer))  # the page may have loaded its list a moment before
 
     async def _changes(self, news: News) -> None:
         live, viewer = self.shared.live, self.signed.viewer
@@ -166,8 +168,7 @@ class View:
         self.shown.update(changed)
         moved = [device_id for device_id in news.positions.union(new) if live.sees(viewer, device_id)]
         events = [event for event in news.events if live.sees(viewer, event.device_id)]
-        if removed:
-            await self._send_text(b'{"removed":' + msgspec.json.encode(removed) + b"}")
+        await self._tell_removed(removed)
         for start in range(0, max(len(changed), len(moved)), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             devices = await live.devices(viewer, changed[some])
@@ -176,6 +177,10 @@ class View:
             await self._send({"events": await live.events(events)})
         if news.alerts:
             await self._send({"alerts": await live.alerts(viewer, news.alerts, self.language)})
+
+    async def _tell_removed(self, device_ids: Sequence[int]) -> None:
+        for some in batched(device_ids, REMOVED_AT_ONCE):
+            await self._send_text(b'{"removed":' + msgspec.json.encode(some) + b"}")
 
     async def _send(self, lists: Mapping[str, Sequence[bytes]], *, also_empty: bool = False) -> None:
         parts = [b'"%b":%b' % (name.encode(), joined(items)) for name, items in lists.items() if items or also_empty]

@@ -30,8 +30,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERIOD = {"from": (NOW - timedelta(hours=3)).isoformat(), "to": (NOW + timedelta(minutes=5)).isoformat()}
 
 
-async def block(world: World, tracker: Tracker, kind: str = "unpaid") -> None:
+async def block(world: World, tracker: Tracker, kind: str = "unpaid", *, instead: bool = False) -> None:
+    """`instead`: it is no longer blocked for want of money."""
     await tell(world.server.settings.database_url or "", BLOCK, [tracker.id], kind)
+    if instead:
+        await tell(world.server.settings.database_url or "", UNBLOCK, [tracker.id], "unpaid")
     await eventually(lambda: blocked(world, tracker), 1)
 
 
@@ -149,6 +152,17 @@ async def test_it_leaves_open_pages_within_a_second_and_is_back_without_a_reload
             assert [one["latitude"] for one in news["positions"] if one["deviceId"] == van.id] == [43.27]  # where it was last
 
 
+async def test_a_page_whose_list_is_older_than_its_socket_is_told_too(world: World) -> None:
+    async with driven(world) as van:
+        await block(world, van)
+        async with looking(world, "anna") as annas, looking(world, "boris") as borises:
+            while van.id not in (await told(annas)).get("removed", []):
+                pass
+            assert "removed" not in await told(borises)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(borises.recv(), 0.5)
+
+
 async def told(socket: websockets.ClientConnection) -> dict[str, Any]:
     async with asyncio.timeout(10):
         found: dict[str, Any] = json.loads(await socket.recv())
@@ -223,8 +237,7 @@ async def test_the_button_says_what_is_charged_and_charges_it(world: World) -> N
     await zoe.van.report(NOW, 43.2, 76.9)
     async with world.signed_in(zoe.name) as client, looking(world, zoe.name) as socket:
         await block(world, zoe.van)
-        async with open_book(world.server.database, zoe.account_id) as book:
-            price = share(30000, book.day)
+        price = share(30000, await today(world, zoe))
         assert f"Unblock for €{price / 100:.2f}" in row_of(await client.get("/trackers"), zoe.van)
         path = f"/api/billing/trackers/{zoe.van.id}/unblock"
         refused = await client.post(path, headers={"Idempotency-Key": "one"}, json={})
@@ -240,6 +253,11 @@ async def test_the_button_says_what_is_charged_and_charges_it(world: World) -> N
         assert (await client.post(path, headers={"Idempotency-Key": "two"}, json={})).status_code == 200
         assert not blocked(world, zoe.van)
         assert "data-unblock" not in row_of(await client.get("/trackers"), zoe.van)
+
+
+async def today(world: World, who: Customer) -> date:
+    async with open_book(world.server.database, who.account_id) as book:
+        return book.day
 
 
 async def pay(world: World, who: Customer, amount: int) -> None:

@@ -166,11 +166,14 @@ export class StateFilter {
 }
 
 /** What the list says when it has nothing to show. */
-export function emptyList(root: HTMLElement, kind: "loading" | "none" | "nothing-found", readonly: boolean): void {
+export function emptyList(root: HTMLElement, kind: "loading" | "none" | "nothing-found" | "blocked", readonly: boolean): void {
   root.replaceChildren();
   if (kind === "loading") root.append(element("p", {}, t("Loading vehicles…")));
   else if (kind === "nothing-found") root.append(icon("search"), element("p", {}, t("No vehicle matches.")));
-  else {
+  else if (kind === "blocked") {
+    root.append(icon("alert"), element("p", {}, t("All of your trackers are blocked. The list of trackers says why.")));
+    root.append(element("a", { class: "button", href: "/trackers" }, t("Trackers")));
+  } else {
     root.append(icon("tracker"), element("p", {}, t("You have no trackers yet.")));
     root.append(element("p", {}, t("The page of trackers also says which address and port to set in them.")));
     if (!readonly) root.append(element("a", { class: "button button-primary", href: "/trackers#add" }, t("Add a tracker")));

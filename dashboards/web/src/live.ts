@@ -116,6 +116,7 @@ class LivePage {
     this.lastNews = Date.now();
     const first = this.fleet.vehicles.size > 0 && this.layerIsEmpty;
     this.fleet.apply(news);
+    if (this.selected !== null && news.removed?.includes(this.selected)) this.choose(null);
     if (news.events?.length) this.drawer.add(news.events);
     if (news.alerts?.length) takeAlerts(news.alerts);
     if (first && news.positions?.length) this.opened();
@@ -169,8 +170,15 @@ class LivePage {
     empty.hidden = vehicles.length > 0;
     if (vehicles.length === 0 && this.loaded) {
       emptyList(empty, this.fleet.vehicles.size ? "nothing-found" : "none", page.viewer?.readonly ?? true);
+      if (!this.fleet.vehicles.size) void this.whyEmpty(empty);
     }
     if (this.selected !== null) this.card.show(this.fleet.vehicles.get(this.selected) ?? null);
+  }
+
+  /** Somebody whose trackers are all blocked needs no advice on adding one. */
+  private async whyEmpty(empty: HTMLElement): Promise<void> {
+    const some = await get<Device[]>("/api/devices?withBlocked=true&limit=1").catch(() => []);
+    if (some.length && !this.fleet.vehicles.size) emptyList(empty, "blocked", true);
   }
 
   private choose(id: number | null, go = false): void {
