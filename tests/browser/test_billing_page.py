@@ -391,6 +391,28 @@ async def test_a_refund_is_asked_once_even_when_its_answer_is_lost(visits: Visit
         assert await who.balance() == 2000
 
 
+async def test_who_withdraws_gets_all_of_it_back(visits: Visits, world: World) -> None:
+    who = await customer(world, trackers=1)
+    async with open_book(world.server.database, who.account_id) as book:
+        await by_hand.enter(book, "bank", 1000, reference=f"first of {who.name}")
+        await change(book, world.ids["Basic"])
+    assert await who.balance() == 700
+    async with cabinet(visits, who, "/billing/refund") as page:
+        form = page.locator("#withdraw-form")
+        await expect(page.locator(".bill-facts")).to_contain_text("You get back€10.00")
+        await expect(form.locator("[type=submit]")).to_be_disabled()
+        assert await who.balance() == 700  # only shown
+        await form.locator("[name=sure]").check()
+        await form.locator("[type=submit]").click()
+        await expect(page.locator("#toasts")).to_contain_text("You have withdrawn")
+        await expect(page.locator("[data-refund]")).to_contain_text("Withdrawal")
+        await expect(page.locator("[data-refund] .money")).to_have_text("€10.00")
+        await expect(page.locator("[data-cancel-refund]")).to_have_count(0)
+        assert await who.balance() == 0
+        await page.goto("/billing/tariffs")
+        await expect(page.locator(".tariff[data-current] h2")).to_have_text("Free")
+
+
 async def test_whoever_may_only_look_sees_everything_and_no_buttons(visits: Visits, world: World) -> None:
     who = await customer(world, trackers=2, money=500, tariff="Basic", readonly=True)
     async with cabinet(visits, who, "/billing") as page:
