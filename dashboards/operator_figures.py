@@ -11,7 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
+
+import structlog
 
 from billing.catalogue import Tariff, all_tariffs
 from billing.daily import behind
@@ -20,8 +23,10 @@ from billing.rules import WARN_DAYS, local_day
 from dashboards import sql
 from telematics.store.database import Database
 
+log = structlog.get_logger(__name__)
 Found = TypeVar("Found")
 FRESH_S, PAST_S = 30.0, 3600.0  # for which figures are kept: of now, and of months that are over
+STALE = 10  # times as old they are shown while new ones are made
 LATE = timedelta(hours=1)  # after an account's day has begun it should be charged
 SOON_DAYS = max(WARN_DAYS)
 FAR_DAYS = 60  # what lasts longer needs no number
@@ -98,6 +103,7 @@ class Figures:
     database: Database
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _renewing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def service(self) -> Service:
         async def ask() -> Service:
@@ -126,13 +132,16 @@ class Figures:
         return await self._recent(f"days {today}", FRESH_S, lambda: self._income(since, until, "day"))
 
     async def by_month(self, today: date) -> list[Income]:
-        """Of the last months. Those before the last one are over, but for what catches up: they are asked for once an hour."""
+        """Of the last months, each asked for by itself, as a year in one statement may take longer than statements may. Those before
+        the last one are over, but for what catches up: they are asked for once an hour."""
         this = today.replace(day=1)
-        last = _month(this, -1)
-        begin = _month(this, 1 - MONTHS)
-        past = await self._recent(f"months {this}", PAST_S, lambda: self._income(begin, last, "month"))
-        now = await self._recent(f"month {this}", FRESH_S, lambda: self._income(last, today + timedelta(days=2), "month"))
-        return [*past, *now]
+        found: list[Income] = []
+        for back in range(MONTHS - 1, -1, -1):
+            first, following = _month(this, -back), _month(this, 1 - back)
+            until = following if back else today + timedelta(days=2)
+            ask = partial(self._income, first, until, "month")
+            found += await self._recent(f"month {first} {until}", PAST_S if back > 1 else FRESH_S, ask)
+        return found
 
     async def running_out(self) -> dict[int, int]:
         """Accounts whose money lasts no longer than the first warning: days left, the fewest first."""
@@ -153,18 +162,32 @@ class Figures:
         return await sql.rows(self.database, "operator_income", Income, since=since, until=until, by=by)
 
     async def _recent(self, name: str, seconds: float, ask: Callable[[], Awaitable[Found]]) -> Found:
-        """Asked once by however many look at the same time."""
+        """Asked once by however many look at the same time; what is a little too old is shown once more meanwhile."""
+        known = self._kept.get(name)
+        age_s = time.monotonic() - known[0] if known else float("inf")
+        if age_s > seconds * STALE:
+            await self._renew(name, seconds, ask)
+        elif age_s > seconds and name not in self._renewing:
+            task = self._renewing[name] = asyncio.create_task(self._renew(name, seconds, ask))
+            task.add_done_callback(lambda done: self._renewed(name, done))
+        found: Found = self._kept[name][1]
+        return found
+
+    async def _renew(self, name: str, seconds: float, ask: Callable[[], Awaitable[Any]]) -> None:
         async with self._locks.setdefault(name, asyncio.Lock()):
             known = self._kept.get(name)
             if known is None or time.monotonic() - known[0] > seconds:
                 self._tidy()
-                known = self._kept[name] = (time.monotonic(), await ask())
-            found: Found = known[1]
-            return found
+                self._kept[name] = (time.monotonic(), await ask())
+
+    def _renewed(self, name: str, done: asyncio.Task[None]) -> None:
+        del self._renewing[name]
+        if not done.cancelled() and (error := done.exception()):
+            log.warning("the operator's figures stay as they were", figure=name, reason=str(error).partition("\n")[0])
 
     def _tidy(self) -> None:
         """Names that hold a day are new each day."""
-        old = time.monotonic() - 2 * PAST_S
+        old = time.monotonic() - (STALE + 1) * PAST_S
         for name in [name for name, (since, _) in self._kept.items() if since < old]:
             del self._kept[name]
             self._locks.pop(name, None)
