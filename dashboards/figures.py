@@ -20,7 +20,7 @@ ENGLISH = "en_GB"  # the day before the month, as on the rest of the pages
 DAYS = {
     "en": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE d MMM"},
     "ru": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE, d MMM"},
-    "kk": {"short": "y, d MMM", "whole": "y, d MMMM", "weekday": "EEE, d MMM"},
+    "kk": {"short": "y 'ж.' d MMM", "whole": "y 'ж.' d MMMM", "weekday": "EEE, d MMM"},
 }
 MINUS = "\u2212"
 
