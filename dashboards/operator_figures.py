@@ -132,8 +132,8 @@ class Figures:
         return await self._recent(f"days {today}", FRESH_S, lambda: self._income(since, until, "day"))
 
     async def by_month(self, today: date) -> list[Income]:
-        """Of the last months, each asked for by itself, as a year in one statement may take longer than statements may. Those before
-        the last one are over, but for what catches up: they are asked for once an hour."""
+        """Of the last months, each asked for by itself, as all in one statement might take longer than statements may. Those
+        before the last one are over, but for what catches up: they are asked for once an hour."""
         this = today.replace(day=1)
         found: list[Income] = []
         for back in range(MONTHS - 1, -1, -1):
