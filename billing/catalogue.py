@@ -47,31 +47,12 @@ class Tariff:
         return self.versions[max(0, bisect_right(self.versions, day, key=lambda version: version.since) - 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class TariffRow:
-    """A row of `tariffs.sql`."""
-
-    tariff_id: int
-    name: str
-    description: str
-    currency: str | None
-    offered: bool
-    id: int
-    since: date
-    price: int
-    sms_price: int
-    history_days: int | None
-    zones: int | None
-    proximities: int | None
-    sms: bool
-    reports: bool
-    api: bool
-
-
 async def all_tariffs(connection: AsyncConnection[Any]) -> dict[int, Tariff]:
+    """With all their versions, by number."""
     found: dict[int, Tariff] = {}
-    for row in await sql.rows(connection, "tariffs", TariffRow):
-        version = Version(**{name: getattr(row, name) for name in Version.__dataclass_fields__})
-        before = found[row.tariff_id].versions if row.tariff_id in found else ()
-        found[row.tariff_id] = Tariff(row.tariff_id, row.name, row.description, row.currency, row.offered, (*before, version))
+    rows = await connection.execute(sql.text("tariffs"), prepare=False)
+    for tariff_id, name, description, currency, offered, version_id, *version in await rows.fetchall():
+        before = found[tariff_id].versions if tariff_id in found else ()
+        versions = (*before, Version(version_id, tariff_id, *version))
+        found[tariff_id] = Tariff(tariff_id, name, description, currency, offered, versions)
     return found
