@@ -97,12 +97,17 @@ async def trackers(
     )
 
 
+def connection_cost(book: Book) -> int:
+    """Of a tracker that is connected today."""
+    return 0 if book.tariff.free else book.version.price
+
+
 def cost(book: Book, tracker: Tracker) -> tuple[What, int]:
     """What a tracker that is to work today is still to pay."""
     if book.tariff.free or tracker.test:
         return "daily", 0
     if tracker.connection_due:
-        return "connection", book.version.price
+        return "connection", connection_cost(book)
     if tracker.charged or (tracker.covered_until is not None and tracker.covered_until >= book.day):
         return "daily", 0
     return "daily", book.daily

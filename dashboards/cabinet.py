@@ -202,6 +202,11 @@ def state_of(tracker: Tracker) -> Literal["working", "blocked", "test"]:
 
 async def bill_of(connection: AsyncConnection[Any], account_id: int, *, now: datetime | None = None) -> Bill:
     """As it stands; reads only. Raises Refused: no_account."""
+    return await bill_on(await read_book(connection, account_id, now=now))
+
+
+async def read_book(connection: AsyncConnection[Any], account_id: int, *, now: datetime | None = None) -> Book:
+    """To be looked at: nothing is locked, nothing settled. Raises Refused: no_account."""
     now = now or datetime.now(UTC)
     account = await billing.sql.row(connection, "account", AccountRow, account_id=account_id)
     if account is None:
@@ -209,8 +214,7 @@ async def bill_of(connection: AsyncConnection[Any], account_id: int, *, now: dat
     today = local_day(now, account.time_zone)
     day = max(today, account.charged_through or today)
     tariff = (await all_tariffs(connection))[account.tariff_id]
-    book = Book(connection, account_id, now, day, account.currency, tariff, balance=account.balance)
-    return await bill_on(book)
+    return Book(connection, account_id, now, day, account.currency, tariff, balance=account.balance)
 
 
 async def bill_on(book: Book) -> Bill:

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from billing import forecast, refunds
-from billing.book import book_on
 from billing.catalogue import Tariff, Version, all_tariffs
 from billing.errors import Refused
 from billing.money import LARGEST, digits
 from billing.rules import COVERED_DAYS, share
 from billing.tariffs import change, changes_left
-from billing.trackers import Outcome, Tracker, block, rehearsed, set_test, settle, unblock
+from billing.trackers import Outcome, Tracker, block, rehearsed, set_test, unblock
+from billing.trackers import connection_cost as cost_of_connection
 from dashboards import auth, cabinet, sql
 from dashboards.api import answers
 from dashboards.api.parameters import Body, Day, DeviceId, Id, Note, Paged
@@ -179,18 +179,12 @@ async def test_tracker(device_id: DeviceId, choice: TestChoice, account_id: auth
 async def connection_cost(
     account_id: auth.Account, shared: Shared, count: Annotated[int, Query(ge=1, le=CONNECTED_AT_ONCE)] = 1
 ) -> Response:
-    """What connecting so many more trackers costs now: they are connected, and it is all taken back."""
-    async with (
-        shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection,
-        connection.transaction(force_rollback=True),
-    ):
-        book = await book_on(connection, account_id)
-        balance = book.balance
-        await connection.execute(sql.text("rehearse_devices"), {"account_id": account_id, "count": count}, prepare=False)
-        outcome = await settle(book)
-        amount = outcome.total + len(outcome.blocked) * book.version.price
-    enough = not outcome.blocked
-    return answers.json(ConnectionOut(count, amount, balance, enough, len(outcome.blocked), book.currency, digits(book.currency)))
+    """What connecting so many more trackers costs now. `blocked`: how many of them the balance doesn't pay for."""
+    async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+        book = await cabinet.read_book(connection, account_id)
+    one, balance = cost_of_connection(book), book.balance  # not rehearsed: devices' numbers are used up even so
+    short = max(0, count - balance // one) if one else 0
+    return answers.json(ConnectionOut(count, count * one, balance, not short, short, book.currency, digits(book.currency)))
 
 
 @router.get("/calculator", responses=answers.shaped(EstimateOut))

@@ -82,12 +82,21 @@ async def test_a_tracker_is_paid_for_when_it_is_added_or_says_what_it_waits_for(
 
 async def test_asking_what_it_would_cost_leaves_nothing_behind(world: World) -> None:
     asker = await customer(world, paid=await tariff(world), balance=5 * PRICE)
+    numbers = (
+        await asker.one("SELECT last_value FROM devices_id_seq"),
+        await asker.one("SELECT last_value FROM billed_trackers_id_seq"),
+    )
     async with asker.signed_in("looker") as client:
         for count in (1, 2, 500):
             asked = (await client.get("/api/billing/connection", params={"count": count})).json()
             assert asked["amount"] == count * PRICE
             assert asked["enough"] == (count <= 5)
         assert (await client.get("/api/billing/connection", params={"count": 501})).status_code == 400
+    after = (
+        await asker.one("SELECT last_value FROM devices_id_seq"),
+        await asker.one("SELECT last_value FROM billed_trackers_id_seq"),
+    )
+    assert after == numbers, "who only asks uses up numbers that there are two thousand million of"
     assert await asker.balance() == 5 * PRICE
     for table in ("devices", "billed_trackers", "blocks"):
         assert await asker.one(f"SELECT count(*) FROM {table} WHERE account_id = %s", asker.id) == 0
