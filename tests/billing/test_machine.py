@@ -293,14 +293,16 @@ class BillingMachine(RuleBasedStateMachine):
             self.both(lambda: self.world.top_up(amount), lambda: self.account.top_up(amount))
 
     @rule(over=st.integers(-2, 2), trackers_paid=st.integers(0, 3))
-    def money_for_just_so_many_days(self, over: int, trackers_paid: int) -> None:
-        """The rest goes back: then the next day is short."""
+    def a_hard_day(self, over: int, trackers_paid: int) -> None:
+        """What some trackers cost tomorrow is all that is left, and tomorrow comes."""
         now = deepcopy(self.account)
         now.wake(self.world.now + timedelta(seconds=1))
         price, _ = now.tariffs[now.tariff].on(now.day + timedelta(days=1))
         amount = now.balance - trackers_paid * model.share(price, now.day + timedelta(days=1)) - over
         if amount > 0:
             self.ask_back(amount)
+        self.world.later(days=1)
+        self.run()
 
     @rule(data=st.data())
     def reverse(self, data: st.DataObject) -> None:

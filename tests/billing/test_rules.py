@@ -231,6 +231,21 @@ async def test_rule_11_one_test_tracker_that_costs_nothing_until_it_is_an_ordina
     assert await problems(database) == []
 
 
+async def test_rule_11_once_a_test_it_is_connected_and_paid_for_last(database: Database) -> None:
+    world = await World.begin(database, NEW_YEAR, money=900_00)
+    await world.connect("A", "B")
+    await world.set_test("A")
+    world.later(days=1)
+    await world.set_test("A", False)
+    await world.days("2026-02-10")
+    assert await world.balance() == 0
+    assert await world.states() == {"B": "unpaid", "A": "working"}  # whose own month ends today
+    await world.days("2026-02-11")
+    today = share(300_00, date(2026, 2, 11))
+    assert (await world.top_up(today)).unblocked == ["B"]
+    assert await world.states() == {"B": "working", "A": "unpaid"}
+
+
 async def test_rule_12_paid_in_the_order_of_connection_and_never_below_zero(database: Database) -> None:
     world = await World.begin(database, NEW_YEAR, money=750_00)
     await world.connect("A", "B", "C")
@@ -272,6 +287,20 @@ async def test_rule_14_a_top_up_frees_as_many_as_it_pays_for_in_order(database: 
         ("C", "daily", today), ("D", "connection", 300_00),
     }  # fmt: skip
     assert await world.balance() == 0
+    assert await problems(database) == []
+
+
+async def test_rule_14_what_is_too_dear_does_not_keep_the_others_waiting(database: Database) -> None:
+    """A's connection is unpaid, and it comes first; the money is enough for B's day."""
+    world = await World.begin(database, NEW_YEAR, paid=False, money=300_00)
+    await world.connect("A", "B")
+    await world.block("A", administrator=True)
+    await world.change(world.tariff_id)
+    await world.days("2026-02-10")
+    await world.unblock_by_administrator("A")
+    assert await world.states() == {"A": "unpaid", "B": "unpaid"}
+    assert (await world.top_up(11_00)).unblocked == ["B"]
+    assert (await world.top_up(300_00)).unblocked == ["A"]
     assert await problems(database) == []
 
 
