@@ -6,13 +6,16 @@ the book is closed is one transaction.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
 
 from billing import sql
 from billing.catalogue import Tariff, all_tariffs
@@ -25,6 +28,8 @@ from telematics.store.database import Database
 __all__ = ["Book", "Charged", "Line", "book_on", "charge", "open_book"]
 
 WAIT_S = 4.0  # for a connection of the pool: while the database is down, a sentence now is better than an answer late
+TURN_S = 10.0  # for the account's book, which others may have open
+_turns: WeakKeyDictionary[Database, WeakValueDictionary[int, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,27 @@ class Charged:
 async def open_book(
     database: Database, account_id: int, *, now: datetime | None = None, user_id: int | None = None
 ) -> AsyncIterator[Book]:
-    """The account's book on a connection of its own. Raises Refused: no_account."""
-    async with database.pool.connection(timeout=WAIT_S) as connection:
+    """The account's book on a connection of its own. Raises Refused: no_account; PoolTimeout when its turn doesn't come.
+
+    Those of this process who wait for one account do it here, and not in the database, each with a connection: one customer who
+    asks fifty things at once would have all of them, and nobody else an answer.
+    """
+    async with _turn(database, account_id), database.pool.connection(timeout=WAIT_S) as connection:
         yield await book_on(connection, account_id, now=now, user_id=user_id)
+
+
+@asynccontextmanager
+async def _turn(database: Database, account_id: int) -> AsyncIterator[None]:
+    turn = _turns.setdefault(database, WeakValueDictionary()).setdefault(account_id, asyncio.Lock())
+    try:
+        async with asyncio.timeout(TURN_S):
+            await turn.acquire()
+    except TimeoutError:
+        raise PoolTimeout(f"account {account_id} has too much to do at once") from None
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 async def book_on(

@@ -10,7 +10,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from billing import sql
-from billing.book import WAIT_S, book_on
+from billing.book import WAIT_S, open_book
 from billing.errors import Refused
 from billing.money import LARGEST
 from billing.payments import table
@@ -51,8 +51,8 @@ async def begin(
         raise Refused("no_provider", "There is no such way to pay: look at the list of those on offer.")
     if not 0 < amount <= LARGEST:
         raise Refused("bad_amount", "The amount must be above zero.")
-    async with database.pool.connection(timeout=WAIT_S) as connection:
-        book = await book_on(connection, account_id, now=now, user_id=user_id)
+    async with open_book(database, account_id, now=now, user_id=user_id) as book:
+        connection = book.connection
         if not way.takes(book.currency):
             raise Refused("other_currency", f"{way.title} doesn't take {book.currency}: choose another way to pay.")
         begun = await sql.value(connection, "begun_lately", account_id=account_id, since=now - timedelta(hours=1))

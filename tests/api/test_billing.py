@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
@@ -355,3 +356,19 @@ async def test_a_block_is_at_once_in_this_process(world: World) -> None:
         device = await owner.device(client)
         await client.post(f"/api/billing/trackers/{device['id']}/block", json={}, headers=key())
         assert world.server.devices.get(device["id"]).blocked == "owner"  # type: ignore[union-attr]
+
+
+async def test_a_customer_who_asks_for_fifty_things_at_once_waits_alone(world: World) -> None:
+    """Each would wait for the account's book with a connection in its hand, and there are few for all customers."""
+    busy, other = await customer(world, balance=PRICE), await customer(world, balance=PRICE)
+    paid = {"tariffId": await tariff(world)}
+    async with busy.signed_in() as client, other.signed_in() as neighbour:
+        async with busy.book():  # which something slow has open
+            asking = [
+                asyncio.create_task(client.post("/api/billing/tariff/preview", json=paid, headers=key())) for _ in range(50)
+            ]
+            await asyncio.sleep(0.3)
+            async with asyncio.timeout(2):
+                answer = await neighbour.post("/api/billing/tariff/preview", json=paid, headers=key())
+        assert answer.json()["balance"] == PRICE
+        assert [(await task).status_code for task in asking] == [200] * 50
