@@ -281,7 +281,7 @@ class BillingPages:
             return to_login(request)
         async with self._bill(who) as bill:
             found = await table.payments(bill.book.connection, account_id=who.account_id, limit=LATELY)
-        asked = int(amount) if amount.isascii() and amount.isdecimal() and 0 < int(amount[:17]) <= LARGEST else 0
+        asked = _number(amount, LARGEST) or 0
         return await self._page(
             request,
             who,
@@ -482,9 +482,9 @@ def _day(text: str) -> date | None:
     return min(max(day, BEGINNING), LATEST)
 
 
-def _number(text: str) -> int | None:
+def _number(text: str, largest: int = LARGEST_ID) -> int | None:
     """Of an address; what is no number of the database's is none."""
-    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text[:12]) <= LARGEST_ID else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 and 0 < int(text) <= largest else None
 
 
 def _asked(

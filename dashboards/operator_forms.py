@@ -86,7 +86,7 @@ class Said:
     def whole(self, name: str, largest: int = LARGEST_ID) -> int:
         """Raises Refused for what is no number."""
         text = self.text(name)
-        if not (text.isascii() and text.isdecimal() and int(text[:20]) <= largest):
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= largest):
             raise Refused("bad_number", f"{text[:40]!r} is no whole number up to {largest}.", largest=largest)
         return int(text)
 

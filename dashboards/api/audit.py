@@ -18,6 +18,8 @@ from dashboards.shapes import instant
 from dashboards.state import Shared
 
 router = APIRouter(prefix="/api/audit", tags=["Audit"])
+# What operators write for each other
+OWN_WORDS = {"payment.entered": "note", "payment.accepted": "reason", "payment.dismissed": "reason"}
 Action = Annotated[str | None, Query(max_length=64, pattern=r"^[a-zA-Z.]+$", description="such as tariff.changed")]
 
 
@@ -79,7 +81,7 @@ async def audit(
             account=row.account,
             action=row.action,
             subject=row.subject,
-            details=row.details,
+            details={name: value for name, value in row.details.items() if not hidden or name != OWN_WORDS.get(row.action)},
             address="" if hidden else row.address,
         )
 

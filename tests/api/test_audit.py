@@ -124,6 +124,18 @@ async def test_each_account_reads_its_own(world: World) -> None:
         assert (await looker.get("/api/audit")).status_code == 403
 
 
+async def test_what_operators_note_for_each_other_stays_theirs(world: World) -> None:
+    owner = await customer(world)
+    async with owner.signed_in() as client, world.signed_in("admin") as admin:
+        entered = {"way": "cash", "amount": 100, "reference": uuid4().hex, "note": "pays late, keep an eye on him"}
+        answer = await admin.post(f"/api/billing/operator/accounts/{owner.id}/topup", json=entered, headers=key())
+        assert answer.status_code == 200, answer.text
+        (hers,) = await lines(client)
+        assert hers["details"] == {"way": "cash", "amount": 100, "currency": "EUR", "reference": entered["reference"]}
+        (whole,) = await lines(admin, accountId=owner.id)
+        assert whole["details"]["note"] == entered["note"]
+
+
 async def test_filters_and_pages(world: World) -> None:
     owner = await customer(world)
     async with owner.signed_in() as client:

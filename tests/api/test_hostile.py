@@ -237,6 +237,37 @@ async def test_what_viewers_say_into_the_socket_is_ignored(world: World) -> None
             assert await news(socket, "removed") == [device["id"]]
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/session", "/api/session/token", "/api/devices", "/api/billing/refunds", "/operator/bank/preview"]
+)
+async def test_whoever_hangs_up_leaves_no_trace_in_the_log(world: World, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with world.signed_in("admin") as admin:
+        cookie = admin.cookies["JSESSIONID"]
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: JSESSIONID={cookie}\r\nIdempotency-Key: x\r\n"
+    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        _, writer = await asyncio.open_connection("localhost", world.port)
+        writer.write(f"{head}Content-Type: {kind}\r\nContent-Length: 1000\r\n\r\n--b".encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+    await asyncio.sleep(0.3)
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+@pytest.mark.parametrize("number", ["0" * 11 + "1" + "9" * 20, "0" * 16 + "1" + "9" * 30, "9" * 128])
+async def test_pages_take_no_number_that_begins_small(world: World, number: str) -> None:
+    async with world.signed_in("anna") as anna:
+        for address in (
+            "/billing/statement?tracker=",
+            "/billing/topup?amount=",
+            "/billing/calculator?trackers=",
+            "/billing/trackers?q=",
+        ):
+            answer = await anna.get(address + number)
+            assert answer.status_code == 200, f"{address}{number}"
+        assert number.lstrip("0") not in (await anna.get(f"/billing/topup?amount={number}")).text
+
+
 async def news(socket: websockets.ClientConnection, key: str) -> list[Any]:
     """The next list of that name, within some seconds."""
     async with asyncio.timeout(10):
