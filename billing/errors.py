@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
-
-from babel.numbers import format_currency, get_currency_precision
 
 
 class Refused(Exception):
@@ -18,14 +15,16 @@ class Refused(Exception):
 
 
 class NotEnoughMoney(Refused):
-    """`needed` and `balance` are minor units of `currency`."""
+    """`needed` and `balance` are minor units of `currency`, which has so many `digits`."""
 
     def __init__(self, needed: int, balance: int, currency: str) -> None:
-        short = format_currency(_exact(needed - balance, currency), currency, locale="en")
+        from billing.money import digits, shown  # which refuses, too
+
         super().__init__(
-            "not_enough_money", f"The balance is {short} short: top up first.", needed=needed, balance=balance, currency=currency
+            "not_enough_money",
+            f"The balance is {shown(needed - balance, currency)} short: top up first.",
+            needed=needed,
+            balance=balance,
+            currency=currency,
+            digits=digits(currency),
         )
-
-
-def _exact(amount: int, currency: str) -> Decimal:
-    return Decimal(amount).scaleb(-get_currency_precision(currency))

@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
 
 from billing.errors import Refused
 
+# Babel knows one sign of a currency per language, which abroad is its code. These are CLDR's narrow ones, as far as no two
+# currencies share one; dashboards/web/src/billing/money.ts asks the browser for the same.
+SIGNS = {
+    "AMD": "֏", "AZN": "₼", "CZK": "Kč", "EUR": "€", "GBP": "£", "HUF": "Ft", "ILS": "₪", "INR": "₹", "JPY": "¥", "KRW": "₩",
+    "KZT": "₸", "MNT": "₮", "NGN": "₦", "PHP": "₱", "PLN": "zł", "RUB": "₽", "THB": "฿", "TRY": "₺", "UAH": "₴", "VND": "₫",
+}  # fmt: skip
+NO_BREAK_SPACE = "\u00a0"
 LARGEST = 10**15  # minor units: more than anybody pays, and far from the end of a bigint even when added up
 
 
@@ -29,8 +36,10 @@ def exact(amount: int, currency: str) -> Decimal:
 
 
 def shown(amount: int, currency: str, language: str = "en") -> str:
-    """As the language writes it: `€9.68`, `9,68 ₽`."""
-    return str(format_currency(exact(amount, currency), currency, locale=language))
+    """As the language writes it: `₸9.68`, `CHF 9.68`, `9,68 ₽`. Never broken into two lines."""
+    sign = get_currency_symbol(currency, locale=language)
+    text = str(format_currency(exact(amount, currency), currency, locale=language)).replace(sign, SIGNS.get(currency, sign))
+    return re.sub(r"(?<=[^\W\d_])(?=\d)", NO_BREAK_SPACE, text)  # no letter stands right before a digit
 
 
 def parsed(text: str, currency: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from billing.errors import Refused
-from billing.money import parsed, plain
+from billing.money import digits, parsed, plain, shown
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,26 @@ def test_what_people_write(text: str, currency: str, amount: int) -> None:
 def test_what_is_no_amount(text: str) -> None:
     with pytest.raises(Refused, match="write it like"):
         parsed(text, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "language", "text"),
+    [
+        (3_561_098, "KZT", "en", "₸35,610.98"),
+        (3_561_098, "KZT", "ru", "35 610,98 ₸"),
+        (3_561_098, "KZT", "kk", "35 610,98 ₸"),
+        (968, "EUR", "en", "€9.68"),
+        (968, "RUB", "en", "₽9.68"),
+        (968, "UAH", "kk", "9,68 ₴"),
+        (968, "PLN", "en", "zł 9.68"),
+        (968, "CHF", "en", "CHF 9.68"),
+        (968, "KGS", "ru", "9,68 KGS"),
+        (968, "CAD", "en", "CA$9.68"),
+        (968, "HUF", "en", "Ft 9.68"),
+        (968, "RSD", "en", "RSD 968"),
+        (1_968, "JPY", "kk", "1 968 ¥"),
+        (1_968, "KWD", "en", "KWD 1.968"),
+    ],
+)
+def test_what_people_read(amount: int, currency: str, language: str, text: str) -> None:
+    assert shown(amount, currency, language) == text.replace(" ", "\u00a0"), digits(currency)

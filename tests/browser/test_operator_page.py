@@ -69,12 +69,12 @@ async def test_cash_unblocks_trackers_and_is_reversed(visits: Visits, world: Wor
         await page.fill("[name=reference]", "Receipt 7")
         await confirm(
             page,
-            "Enter KZT450.50 for Cash Ltd?",
-            "KZT0.00 → then KZT150.50",
-            "1 tracker is charged now, KZT300.00 in all",
+            "Enter ₸450.50 for Cash Ltd?",
+            "₸0.00 → then ₸150.50",
+            "1 tracker is charged now, ₸300.00 in all",
             "Works again: Cash Ltd 1",
         )
-        await expect(page.locator("#balance")).to_have_text("KZT150.50")
+        await expect(page.locator("#balance")).to_have_text("₸150.50")
         await expect(page.locator(".op-account")).to_contain_text("blocked: 1")
 
         await page.get_by_role("link", name="Entries").click()
@@ -82,14 +82,14 @@ async def test_cash_unblocks_trackers_and_is_reversed(visits: Visits, world: Wor
         await payment.get_by_role("button", name="Reverse").click()  # more than is left
         await page.fill("[name=reason]", "entered twice")
         await page.click("#dialog [type=submit]")
-        await expect(page.locator("#dialog .form-error")).to_contain_text("KZT450.50 are needed, KZT150.50 are there")
+        await expect(page.locator("#dialog .form-error")).to_contain_text("₸450.50 are needed, ₸150.50 are there")
         await page.keyboard.press("Escape")
         await connection.get_by_role("button", name="Reverse").click()
         await page.fill("[name=reason]", "wrong tariff")
-        await confirm(page, "Give KZT300.00 back to Cash Ltd?", "Reason: wrong tariff", "Works again: Cash Ltd 2")
+        await confirm(page, "Give ₸300.00 back to Cash Ltd?", "Reason: wrong tariff", "Works again: Cash Ltd 2")
         await expect(page.locator("tr", has_text="Correction")).to_contain_text("wrong tariff")
         await expect(connection.last).to_contain_text("reversed")
-        await expect(page.locator("#balance")).to_have_text("KZT150.50")
+        await expect(page.locator("#balance")).to_have_text("₸150.50")
 
         await page.get_by_role("link", name="Audit log").last.click()
         await expect(page.locator(".op-audit")).to_contain_text("entry.reversed")
@@ -144,7 +144,7 @@ async def test_a_bank_statement_is_seen_before_it_is_credited_and_counts_once(vi
         await page.fill("[name=currency]", "KZT")
         await page.set_input_files("#bank-file", files=[file])
         preview = page.locator("#bank-preview")
-        await expect(preview).to_contain_text("1 transfer will be credited, KZT1,500.00 · 1 is nobody's")
+        await expect(preview).to_contain_text("1 transfer will be credited, ₸1,500.00 · 1 is nobody's")
         await expect(preview.locator("tr", has_text="ТОО Банк")).to_contain_text("Bank Ltd")
         nobodys = preview.locator("tr", has_text="Иванов <b>И.</b>")
         await expect(nobodys).to_contain_text("no account number found")
@@ -162,7 +162,7 @@ async def test_a_bank_statement_is_seen_before_it_is_credited_and_counts_once(vi
         await expect(preview).to_contain_text("2 imported before")
         await expect(page.locator("#bank-import")).to_be_disabled()
         await page.goto(f"/operator/accounts/{other}")
-        await expect(page.locator("#balance")).to_have_text("KZT250.00")
+        await expect(page.locator("#balance")).to_have_text("₸250.00")
 
 
 async def test_a_transfer_that_is_nobodys_is_assigned_later(visits: Visits, world: World) -> None:
@@ -176,7 +176,7 @@ async def test_a_transfer_that_is_nobodys_is_assigned_later(visits: Visits, worl
         await page.click("#dialog [type=submit]")
         await page.locator("tr", has_text="Somebody").get_by_role("button", name="Assign").click()
         await page.fill("[name=account]", account_number(account_id))
-        await confirm(page, "Credit Late Ltd with KZT77.70?", "KZT0.00 → then KZT77.70")
+        await confirm(page, "Credit Late Ltd with ₸77.70?", "₸0.00 → then ₸77.70")
         await expect(page.locator("#list")).to_contain_text("Late Ltd")
 
 
@@ -197,9 +197,9 @@ async def test_a_tariff_gets_a_version_from_a_day_to_come(visits: Visits, world:
         await page.fill("[name=zones]", "25")
         await page.uncheck("[name=api]")
         question = f"Growing from {since.day} {since:%B %Y} on?"
-        await confirm(page, question, "A tracker costs KZT310.00 a month, before KZT300.00", "0 trackers are on this tariff now")
+        await confirm(page, question, "A tracker costs ₸310.00 a month, before ₸300.00", "0 trackers are on this tariff now")
         row = block.locator("tr", has_text="to come")
-        await expect(row).to_contain_text("KZT310.00")
+        await expect(row).to_contain_text("₸310.00")
         await expect(row).to_contain_text("25")
         await block.get_by_role("button", name="Edit").click()
         await page.uncheck("[name=offered]")

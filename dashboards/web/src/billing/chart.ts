@@ -71,30 +71,38 @@ export class BurnDown {
         { ...line, stroke: token("accent"), fill: token("accent-soft") },
         { ...line, stroke: token("accent"), dash: [5, 4] },
       ],
-      hooks: { drawClear: [(plot) => this.marks(plot)], setCursor: [(plot) => this.tell(plot)] },
+      hooks: { drawAxes: [(plot) => this.shade(plot)], draw: [(plot) => this.marks(plot)], setCursor: [(plot) => this.tell(plot)] },
     };
+  }
+
+  /** The days without money, over the grid's lines and under the balance's. */
+  private shade(plot: uPlot): void {
+    const { ctx, bbox } = plot;
+    const { blocks } = this.data;
+    if (blocks === null) return;
+    const x = plot.valToPos(blocks, "x", true);
+    ctx.save();
+    ctx.fillStyle = token("danger-soft");
+    ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
+    ctx.restore();
   }
 
   /** Today, and from when on there is no money. */
   private marks(plot: uPlot): void {
-    const { ctx, bbox } = plot;
-    const at = (seconds: number): number => plot.valToPos(seconds, "x", true);
-    ctx.save();
     const { blocks, past } = this.data;
-    if (blocks !== null) {
-      ctx.fillStyle = token("danger-soft");
-      ctx.fillRect(at(blocks), bbox.top, bbox.left + bbox.width - at(blocks), bbox.height);
-      this.upright(plot, at(blocks), token("danger"), t("Blocked from here"), true);
-    }
     const today = past.at(-1);
-    if (today) this.upright(plot, at(today[0]), token("text-3"), t("Today"), false);
-    ctx.restore();
+    plot.ctx.save();
+    if (blocks !== null) this.upright(plot, blocks, token("danger"), t("Blocked from here"), token("danger-soft"), 20);
+    if (today) this.upright(plot, today[0], token("text-3"), t("Today"), token("surface"), 3);
+    plot.ctx.restore();
   }
 
-  private upright(plot: uPlot, x: number, colour: string, text: string, below: boolean): void {
+  /** With words beside it, on a ground that hides the lines behind them. */
+  private upright(plot: uPlot, seconds: number, colour: string, text: string, ground: string, below: number): void {
     const { ctx, bbox } = plot;
     const ratio = devicePixelRatio;
-    ctx.strokeStyle = ctx.fillStyle = colour;
+    const x = plot.valToPos(seconds, "x", true);
+    ctx.strokeStyle = colour;
     ctx.lineWidth = ratio;
     ctx.setLineDash([]);
     ctx.beginPath();
@@ -104,10 +112,15 @@ export class BurnDown {
     ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
     const width = ctx.measureText(text).width;
     const left = x + width + 8 * ratio > bbox.left + bbox.width;
-    ctx.textAlign = left ? "right" : "left";
+    if (left && below > 3) return; // the legend says it, too
+    const start = left ? x - width - 5 * ratio : x + 5 * ratio;
+    const top = bbox.top + below * ratio;
+    ctx.fillStyle = ground;
+    ctx.fillRect(start - 2 * ratio, top - ratio, width + 4 * ratio, 14 * ratio);
+    ctx.fillStyle = colour;
+    ctx.textAlign = "left";
     ctx.textBaseline = "top";
-    if (left && below) return; // the legend says it, too
-    ctx.fillText(text, x + (left ? -5 : 5) * ratio, bbox.top + (below ? 20 : 3) * ratio);
+    ctx.fillText(text, start, top);
   }
 
   private tell(plot: uPlot): void {

@@ -12,11 +12,15 @@ export const money: Money = page.billing ?? { accountId: null, currency: "EUR", 
 
 const LARGEST_DIGITS = 13;
 
-/** `€9.68`, `9,68 €`. */
-export function formatMoney(amount: number, currency = money.currency): string {
-  const format = numberFormat({ style: "currency", currency });
-  const { maximumFractionDigits = 2 } = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions();
-  return format.format(amount / 10 ** maximumFractionDigits);
+// Those of billing/money.py whose short sign is nobody else's; of others the language's usual sign or the code
+const SIGNED = new Set("AMD AZN CZK EUR GBP HUF ILS INR JPY KRW KZT MNT NGN PHP PLN RUB THB TRY UAH VND".split(" "));
+
+/** `€9.68`, `9,68 €`, written as the server writes it. Browsers and the server don't agree on every currency's decimals (of HUF browsers
+ * show none): the server tells them. */
+export function formatMoney(amount: number, currency = money.currency, digits = money.digits, language = page.language): string {
+  const currencyDisplay = SIGNED.has(currency) ? "narrowSymbol" : "symbol";
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return numberFormat({ style: "currency", currency, currencyDisplay, ...options }, language).format(amount / 10 ** digits);
 }
 
 /** Minor units of what a person wrote: "300", "1 234,50", "1,234.50"; null for anything else. As billing/money.py reads it. */

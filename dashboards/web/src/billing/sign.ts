@@ -9,6 +9,7 @@ import { formatMoney } from "./money";
 interface Standing {
   balance: number;
   currency: string;
+  digits: number;
   daysLeft: number | null;
   unpaid: number; // trackers that are blocked for want of money
 }
@@ -29,10 +30,10 @@ function kept(): Kept | null {
   return found && found.user === page.viewer?.id ? found : null;
 }
 
-function show(sign: HTMLElement, { balance, currency, daysLeft, unpaid }: Standing): void {
+function show(sign: HTMLElement, { balance, currency, digits, daysLeft, unpaid }: Standing): void {
   const lasts = daysLeft === null ? "" : daysLeft === 0 ? t("until tonight") : tn("{n} day", "{n} days", daysLeft);
   const tone = unpaid || (daysLeft !== null && daysLeft <= BAD_DAYS) ? "bad" : daysLeft !== null && daysLeft <= WARN_DAYS ? "warn" : "";
-  const amount = formatMoney(balance, currency);
+  const amount = formatMoney(balance, currency, digits);
   const words = unpaid ? tn("{n} tracker blocked", "{n} trackers blocked", unpaid) : tone ? lasts : "";
   sign.hidden = !tone && !balance && daysLeft === null;
   sign.dataset.tone = tone;
