@@ -44,6 +44,7 @@ TARIFFS = (
     ("Fleet", "Everything without limits, for fleets that live on their data",
      NewVersion(FIRST, 2_400 * TIYN, 15 * TIYN)),
 )  # fmt: skip
+FREE = NewVersion(FIRST, 0, history_days=7, zones=1, proximities=0, sms=False, reports=False, api=False)
 DEARER = 1_650 * TIYN  # what Business costs from the month after next on
 
 
@@ -57,6 +58,7 @@ async def furnish(database: Database, account_id: int, customer_id: int, now: da
         for name, description, first in TARIFFS:
             ids[name] = (await tariffs.add(connection, name, description, CURRENCY, first)).id
         await connection.execute("UPDATE billing_defaults SET currency = %s", [CURRENCY])
+        await _limit_free(connection)
         following = tariffs.next_change(tariffs.next_change(at.date()))
         dearer = NewVersion(following, DEARER, 20 * TIYN, history_days=366, zones=100, proximities=20)
         await tariffs.add_version(connection, ids["Business"], dearer, now=at)
@@ -68,6 +70,13 @@ async def furnish(database: Database, account_id: int, customer_id: int, now: da
             await meter.settle(-number, 1)
     async with database.pool.connection() as connection:  # the job warns at once, not in a minute
         await connection.execute("SELECT pg_notify('changes', 'billed_trackers:' || %s)", [customer_id])
+
+
+async def _limit_free(connection: AsyncConnection[Any]) -> None:
+    """Beside one that allows everything nobody sees what the others are for."""
+    [free] = [tariff for tariff in (await tariffs.all_tariffs(connection)).values() if tariff.free]
+    await tariffs.edit(connection, free.id, free.name, "To try it: where everything is now, and the last week", offered=True)
+    await tariffs.add_version(connection, free.id, FREE, now=datetime(FIRST.year - 1, 12, 1, tzinfo=UTC))
 
 
 async def keep(database: Database, account_id: int) -> None:
@@ -153,7 +162,7 @@ async def _begin(connection: AsyncConnection[Any], account_id: int, start: datet
 
 async def _pay(book: Book, amount: int, way: by_hand.Way, note: str) -> None:
     whole = -(-amount // (100 * TIYN)) * 100 * TIYN if amount > 2_000 * TIYN else amount  # people pay round sums
-    await by_hand.enter(book, way, whole, reference=f"{note} ({book.account_id})", note=note)
+    await by_hand.enter(book, way, whole, reference=note)
 
 
 __all__: Sequence[str] = ("CUSTOMER", "CUSTOMERS_VEHICLES", "CUSTOMER_EMAIL", "furnish", "keep", "pay_in_time")
