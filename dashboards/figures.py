@@ -2,6 +2,7 @@
 
 {{ 968 | money("EUR") }}  €9.68      {{ 968 | money("EUR", True) }}  +€9.68      {{ 968 | amount("EUR") }}  9.68, for a field
 {{ 1234 | number }}       1,234      {{ day | day }}  20 Mar 2026    day("whole")  20 March 2026    day("weekday")  Fri 20 Mar
+                                                                           day("month")  Mar 2026
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from billing.money import plain, shown
 
 ENGLISH = "en_GB"  # the day before the month, as on the rest of the pages
 DAYS = {
-    "en": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE d MMM"},
-    "ru": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE, d MMM"},
-    "kk": {"short": "y 'ж.' d MMM", "whole": "y 'ж.' d MMMM", "weekday": "EEE, d MMM"},
+    "en": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE d MMM", "month": "LLL y"},
+    "ru": {"short": "d MMM y", "whole": "d MMMM y", "weekday": "EEE, d MMM", "month": "LLL y"},
+    "kk": {"short": "y 'ж.' d MMM", "whole": "y 'ж.' d MMMM", "weekday": "EEE, d MMM", "month": "y 'ж.' LLL"},
 }
 MINUS = "\u2212"
 
