@@ -135,7 +135,6 @@ const REFUSALS: readonly (readonly [RegExp, () => string])[] = [
   [/^You may only look$/, () => t("You may only look. Ask an administrator for the right to change things.")],
   [/^No such (device|tracker)$/, () => t("This tracker has been removed, or it isn't yours.")],
   [/^The tracker is blocked$/, () => t("This tracker is blocked. The list of trackers says why.")],
-  [/^The tracker is blocked$/, () => t("This tracker is blocked. The list of trackers says why.")],
   [/^No such account$/, () => t("This account is not there any more.")],
   [/^The payment provider (refused|doesn't answer)$/, () => t("The payment provider gave no page to pay on. Try again in a minute, or pay in another way.")],
   [/^The database doesn't answer just now$/, () => t("The database doesn't answer just now. Try again in a few seconds.")],
