@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from billing import sql
 from billing.errors import Refused
-from billing.rules import local_day
+from billing.rules import local_day, zone_of
 from telematics.store.changes import Changes
 from telematics.store.database import Database
 
@@ -170,7 +170,7 @@ class Allowances:
             terms = await sql.rows(connection, "allowed", Term, account_id=account_id)
         if not terms:
             return EVERYTHING
-        zone = ZoneInfo(terms[0].time_zone)
+        zone = zone_of(terms[0].time_zone)
         known = _Known(allowance(terms, now), _midnight(local_day(now, terms[0].time_zone) + timedelta(days=1), zone))
         if self._forgotten == before:
             self._known[account_id] = known
@@ -200,7 +200,7 @@ def allowance(terms: Sequence[Term], now: datetime) -> Allowance:
 
 def windows(terms: Sequence[Term], day: date) -> list[Window]:
     """As seen on that day of the account's; none where nothing is limited."""
-    zone = ZoneInfo(terms[0].time_zone)
+    zone = zone_of(terms[0].time_zone)
     found: list[Window] = []
     for (since, days), (until, _) in pairwise([*_begun(terms, day, zone), (NEVER, None)]):
         not_before = None if days is None else _days_before(day, days, zone)

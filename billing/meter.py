@@ -27,6 +27,7 @@ from billing import sql
 from billing.book import WAIT_S, open_book
 from billing.errors import Refused
 from billing.ledger import Line
+from billing.trackers import pay_blocked
 from telematics.store.database import Database
 from telematics.store.errors import StoreBusy
 
@@ -156,6 +157,7 @@ class SmsMeter:
             of = await sql.row(book.connection, "sms_line", OfTracker, key=charge.key) or OfTracker(None, None)
             lines = [Line("sms", -charge.amount), Line("customer", charge.amount, of.tracker_id, of.version_id)]
             await book.post("sms_returned", lines, key=f"{charge.key}:returned")
+            await pay_blocked(book)  # some may have been blocked for want of it
 
 
 def _key(delivery_id: int, tries: int) -> str:

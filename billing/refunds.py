@@ -29,7 +29,7 @@ from billing.money import shown
 from billing.payments import table
 from billing.payments.provider import ByHand, Payment, Provider, ProviderFailed, ProviderUnavailable
 from billing.payments.providers import BY_HAND, Providers
-from billing.payments.receive import settle
+from billing.payments.receive import recover, settle
 from billing.payments.table import known_of
 from billing.rules import WITHDRAWAL_DAYS, may_withdraw
 from billing.tariffs import all_tariffs, change
@@ -158,7 +158,8 @@ async def cancel(book: Book, refund_id: int) -> Outcome:
         raise Refused("withdrawal", "A withdrawal from the contract can't be taken back: its charges were reversed. Ask us.")
     if found.state != "requested":
         raise Refused("not_open", f"The refund is {found.state}: it can't be cancelled any more.")
-    return await _give_back(book, found, found.amount, "cancelled")
+    await _give_back(book, found, found.amount, "cancelled")
+    return await pay_blocked(book)
 
 
 # --- rule 21
@@ -204,6 +205,8 @@ async def withdraw(book: Book, comment: str = "") -> tuple[Refund, Outcome]:
         _, freed = await reverse(book, entry_id, nos=None, memo="withdrawal", key=f"withdrawal:{entry_id}")
         outcome += freed
     amount = min(book.balance, await returnable(book.connection, book.account_id))
+    if not amount:  # an operator took a bonus back, which was spent before the first payment
+        raise Refused("nothing_paid", "There is nothing to give back: what was paid is used for what a bonus had paid before.")
     return await _request(book, "withdrawal", amount, comment), outcome
 
 
@@ -255,11 +258,11 @@ async def reject(book: Book, refund_id: int, reason: str) -> Outcome:
     unpaid = [part for part in divided if part.state != "paid"]
     amount = sum(part.amount for part in unpaid) if divided else found.amount
     state = "paid" if len(unpaid) < len(divided) else "rejected"
-    outcome = await _give_back(book, found, amount, state, reason)
-    for part in unpaid:  # what was given back at the provider meanwhile isn't ours any more
-        payment = await table.locked(book, part.payment_id)
-        outcome += await settle(book, payment, known_of(payment))
-    return outcome
+    await _give_back(book, found, amount, state, reason)
+    for part in unpaid:  # what was given back at the provider meanwhile, or disputed, isn't ours any more, and pays for nothing
+        payment = await recover(book, await table.locked(book, part.payment_id), part.amount)
+        await settle(book, payment, known_of(payment), paying=False)
+    return await pay_blocked(book)
 
 
 async def paid_by_hand(book: Book, refund_id: int, payment_id: int | None, reference: str) -> Refund:
@@ -389,12 +392,11 @@ async def release_uncovered(book: Book) -> None:
         await _decide(book, one.id, "rejected", "the payment was taken back")
 
 
-async def _give_back(book: Book, found: Refund, amount: int, state: str, reason: str | None = None) -> Outcome:
+async def _give_back(book: Book, found: Refund, amount: int, state: str, reason: str | None = None) -> None:
     lines = [Line("refund", -amount), Line("customer", amount)]
     key = await _free(book, f"refund:{found.id}:returned")
     await book.post("refund_returned", lines, key=key, memo=reason, attributes={"refund": found.id})
     await _decide(book, found.id, state, reason)
-    return await pay_blocked(book)
 
 
 async def _free(book: Book, key: str) -> str:

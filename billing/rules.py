@@ -32,12 +32,16 @@ def covered_until(day: date) -> date:
 
 
 def local_day(now: datetime, time_zone: str) -> date:
-    """The account's calendar day. A zone that nobody knows (any more) is UTC: one account must not stop the others."""
+    """The account's calendar day."""
+    return now.astimezone(zone_of(time_zone)).date()
+
+
+def zone_of(time_zone: str) -> ZoneInfo:
+    """One that nobody knows (any more) is UTC: one account must not stop the others."""
     try:
-        zone = ZoneInfo(time_zone)
+        return ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        zone = ZoneInfo("UTC")
-    return now.astimezone(zone).date()
+        return ZoneInfo("UTC")
 
 
 def may_withdraw(first_paid: date, day: date) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
@@ -29,7 +28,7 @@ from billing.metrics import BillingMetrics
 from billing.payments.begin import look_after
 from billing.payments.providers import Providers
 from billing.refunds import pay_waiting
-from billing.rules import local_day
+from billing.rules import local_day, zone_of
 from telematics.config import Settings
 from telematics.store.database import Database
 from telematics.store.errors import StoreError
@@ -134,6 +133,11 @@ class Billing:
             log.warning("accounts were locked all the while and will be charged later", days=ran.left)
         else:
             metrics.last_run = time.time()
+        if ran.failed:
+            metrics.failures += 1
+            log.error(
+                "accounts can't be charged: see what `telematics billing check` says of them", accounts=sorted(ran.failed)[:50]
+            )
         if ran.trackers or ran.blocked:
             self._looked_at = -LOW_EVERY_S
         if ran.trackers or ran.blocked:
@@ -201,6 +205,6 @@ class Billing:
 
 def midnight_s(zones: Iterable[str], now: datetime) -> float:
     """Seconds until the next day begins in one of the time zones; a second later rather than too early."""
-    days = ((local_day(now, zone) + timedelta(days=1), ZoneInfo(zone)) for zone in zones)
+    days = ((local_day(now, zone) + timedelta(days=1), zone_of(zone)) for zone in zones)
     coming = [datetime.combine(day, clock(), zone).astimezone(UTC) for day, zone in days]
     return max(1.0, (min(coming) - now).total_seconds() + 1.0) if coming else float("inf")

@@ -10,6 +10,7 @@ from typing import Any
 from billing import sql
 from billing.errors import Refused
 from billing.ledger import Book, Line
+from billing.payments.table import standing
 from billing.trackers import Outcome, pay_blocked
 
 REVERSIBLE = ("topup", "bonus", "connection", "daily", "sms")
@@ -50,7 +51,7 @@ async def top_up(
 async def reverse(book: Book, entry_id: int, *, nos: Sequence[int] | None, memo: str, key: str) -> tuple[int, Outcome]:
     """Take back an entry of the account, or some lines of it; money that comes back by it unblocks as a top-up does.
 
-    Raises Refused: no_entry, not_reversible, already_reversed; NotEnoughMoney.
+    Raises Refused: no_entry, not_reversible, already_reversed, given_back; NotEnoughMoney.
     """
     lines = await sql.rows(book.connection, "entry_lines", LineRow, account_id=book.account_id, entry_id=entry_id)
     own = [line for line in lines if line.ledger == "customer"]
@@ -61,6 +62,13 @@ async def reverse(book: Book, entry_id: int, *, nos: Sequence[int] | None, memo:
     wanted = [line for line in own if (line.no in nos if nos is not None else not line.reversed)]
     if not wanted or any(line.reversed for line in wanted):
         raise Refused("already_reversed", "That is reversed already.")
+    payment = next((row for row in await standing(book.connection, book.account_id) if row.entry_id == entry_id), None)
+    if payment is not None and payment.available < payment.amount:
+        raise Refused(
+            "given_back",
+            "Some of this payment went back to the customer, is on its way there or is disputed: it would be taken twice.",
+            left=payment.available,
+        )
     amount = -sum(line.amount for line in wanted)
     other = next(line for line in lines if line.ledger != "customer")
     source = "revenue" if own[0].kind == "sms" else f"{other.ledger}:{other.name}" if other.name else other.ledger

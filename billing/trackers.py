@@ -220,15 +220,15 @@ async def _pay(book: Book, wanted: Sequence[Tracker]) -> Outcome:
         if charged:
             await _post(book, kind, charged)
             outcome.charges += [Charge(tracker.device_id, tracker.name, kind, amount) for tracker, amount in charged]
+    freed = [tracker.id for tracker, _, _ in paid if tracker.unpaid is not None]
+    if freed:  # first: it locks devices, and then their trackers, as whoever renames one does
+        outcome.unblocked += await book.end_blocks(("unpaid",), freed)
+    if short:
+        await book.add_blocks("unpaid", short)
     connected = [tracker.id for tracker, _, _ in paid if tracker.connection_due]
     if connected:
         until = None if book.tariff.free else covered_until(book.day)
         await sql.run(book.connection, "connected", ids=connected, until=until)
-    freed = [tracker.id for tracker, _, _ in paid if tracker.unpaid is not None]
-    if freed:
-        outcome.unblocked += await book.end_blocks(("unpaid",), freed)
-    if short:
-        await book.add_blocks("unpaid", short)
     return outcome
 
 

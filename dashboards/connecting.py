@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import ForeignKeyViolation, RestrictViolation, UniqueViolation
 from psycopg.types.json import Jsonb
 
+import billing.sql
 from billing.book import book_on, open_book
 from billing.ledger import Book
 from billing.money import digits
@@ -46,6 +47,8 @@ async def change(shared: State, actor: Actor, before: DeviceRow, values: Mapping
     """Raises Problem when the tracker is in use, or it went away meanwhile."""
     with _told(values):
         async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            # As whoever pays for it does: the account first. Otherwise the two could wait for each other.
+            await connection.execute(billing.sql.text("lock_account"), {"account_id": before.account_id}, prepare=False)
             row = await _changed(connection, actor, before, before.account_id, values)
             await _note(connection, actor, before, row, before.account_id)
     await refreshed(shared, row.id)
@@ -134,6 +137,12 @@ def _told(values: Mapping[str, Any]) -> Iterator[None]:
             f"The tracker {values['unique_id']} is in use already",
             "Each uniqueId can be added once: check the number, or remove the device that has it. "
             "If it isn't one of yours, ask the administrator.",
+        ) from None
+    except RestrictViolation as error:
+        if error.diag.constraint_name != "blocked_number_stays":
+            raise
+        raise Problem(
+            409, "The tracker's number stays as it is", "The provider has blocked the tracker: ask there, or leave its uniqueId."
         ) from None
     except ForeignKeyViolation as error:  # an account, or a group that went away meanwhile
         raise not_found("group" if "group" in (error.diag.constraint_name or "") else "account") from None

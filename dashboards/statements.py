@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
-from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
 from billing.money import digits
 from billing.numbers import account_number
+from billing.rules import zone_of
 from billing.statement import Head, StatementLine
 from dashboards.live import batched
 from dashboards.statement_words import WORDS, Words
@@ -79,7 +79,7 @@ class _Rows:
     """Lines as texts. Hundreds in a row are of one entry: its time is written once."""
 
     def __init__(self, sheet: Sheet) -> None:
-        self.zone, self.kinds, self.decimals = ZoneInfo(sheet.time_zone), sheet.words.kinds, digits(sheet.currency)
+        self.zone, self.kinds, self.decimals = zone_of(sheet.time_zone), sheet.words.kinds, digits(sheet.currency)
         self.entry_id, self.day, self.time, self.kind = 0, "", "", ""
 
     def texts(self, line: StatementLine) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ async def xlsx(sheet: Sheet, parts: Parts) -> AsyncIterator[bytes]:
 
 class _Writer:
     def __init__(self, sheet: Sheet, file: IO[bytes], folder: str) -> None:
-        self.sheet, self.zone = sheet, ZoneInfo(sheet.time_zone)
+        self.sheet, self.zone = sheet, zone_of(sheet.time_zone)
         self.balance, self.at = sheet.head.opening, 1
         self.book: Any = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder})
         decimals = digits(sheet.currency)

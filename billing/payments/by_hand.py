@@ -66,7 +66,8 @@ async def enter(
 
 
 async def accept(book: Book, payment_id: int) -> tuple[Payment, Outcome]:
-    """What came isn't what was asked, and counts all the same. Raises Refused: no_payment, not_mismatched, other_currency."""
+    """What came isn't what was asked, and counts all the same. Raises Refused: no_payment, not_mismatched, other_currency,
+    given_back."""
     payment = await table.locked(book, payment_id)
     known = table.known_of(payment)
     if known.state != "mismatched":
@@ -76,6 +77,8 @@ async def accept(book: Book, payment_id: int) -> tuple[Payment, Outcome]:
             "other_currency",
             f"It came in {known.received_currency}, the account's money is {known.currency}: give it back at the provider.",
         )
+    if known.returned >= known.asked:  # and perhaps more: no more of it is kept than was asked
+        raise Refused("given_back", "It was given back at the provider already: there is nothing to accept.")
     outcome = await settle(book, payment, known.accepting())
     return await table.payment(book.connection, payment_id), outcome
 

@@ -99,8 +99,9 @@ async def apply(book: Book, payment: Payment, notice: Notice, *, foreign: bool =
     return heard.outcome
 
 
-async def settle(book: Book, payment: Payment, known: Known) -> Outcome:
-    """Save what is known, and post what follows from it and isn't in the ledger yet."""
+async def settle(book: Book, payment: Payment, known: Known, *, paying: bool = True) -> Outcome:
+    """Save what is known, and post what follows from it and isn't in the ledger yet. `paying`: what comes back by it pays for
+    blocked trackers at once."""
     from billing.refunds import release_uncovered  # as above
 
     kept, entry_id, outcome = payment.attributes, payment.entry_id, Outcome()
@@ -145,7 +146,23 @@ async def settle(book: Book, payment: Payment, known: Known) -> Outcome:
     await table.save(
         book, payment, known, entry_id=entry_id, attributes={**attributes, "taken": disputes} if disputes else attributes
     )
-    return outcome + await pay_blocked(book)
+    return outcome + await pay_blocked(book) if paying else outcome
+
+
+async def recover(book: Book, payment: Payment, most: int) -> Payment:
+    """What disputes took from us, and the customer hadn't at hand then, is taken from what has come back to him: `most`."""
+    taken = dict(payment.attributes.get("taken", {}))
+    for name, one in taken.items():
+        amount = 0 if one["back"] else min(one["loss"], most, book.balance)
+        if amount:
+            own = one["own"] + amount
+            key = f"payment:{payment.id}:dispute:{_short(name)}:{own}"
+            lines = [Line("customer", -amount), Line("loss", amount)]
+            await book.post("dispute", lines, key=key, attributes={"payment": payment.id})
+            taken[name] = {**one, "own": own, "loss": one["loss"] - amount}
+            most -= amount
+    await table.save(book, payment, known_of(payment), entry_id=payment.entry_id, attributes={"taken": taken} if taken else {})
+    return await table.payment(book.connection, payment.id)
 
 
 async def _take(book: Book, payment: Payment, amount: int, kind: str, key: str) -> tuple[int, int]:

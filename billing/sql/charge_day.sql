@@ -1,6 +1,7 @@
 -- A day of each of these accounts, which the caller has locked: trackers are paid for in the order of their connection for as long as
 -- the money lasts, the others are blocked. One entry an account, one line a tracker. How much was charged and blocked, by currency.
--- Lives on billed_trackers (account_id, connected_at, id) and the primary keys.
+-- Lives on billed_trackers (account_id, connected_at, id) and the primary keys. `balance / share` trackers are paid for: the product
+-- of many and dear ones is more than a bigint.
 WITH due AS (
     SELECT d.account_id, d.day, d.version_id, d.share, b.currency, own.id AS revenue_id, l.id AS ledger_id,
         coalesce(l.balance, 0) AS balance
@@ -17,7 +18,7 @@ WITH due AS (
     WHERE due.share > 0 AND t.removed_at IS NULL AND t.blocked IS NULL AND NOT t.test AND NOT t.connection_due
       AND t.covered_until < due.day
 ), paid AS (
-    SELECT * FROM ranked WHERE no * share <= balance
+    SELECT * FROM ranked WHERE no <= balance / share
 ), entries AS (
     INSERT INTO ledger_entries (account_id, kind, currency, amount, day, at, key)
     SELECT account_id, 'daily', currency, -sum(share)::bigint, day, %(now)s, 'daily:' || account_id || ':' || day
@@ -34,8 +35,8 @@ WITH due AS (
     ORDER BY 1, 2
 ), short AS (
     INSERT INTO blocks (tracker_id, account_id, kind, unpaid, day, since)
-    SELECT tracker_id, account_id, 'unpaid', 'daily', day, %(now)s FROM ranked WHERE no * share > balance ORDER BY account_id, no
+    SELECT tracker_id, account_id, 'unpaid', 'daily', day, %(now)s FROM ranked WHERE no > balance / share ORDER BY account_id, no
 )
-SELECT currency, count(*) FILTER (WHERE no * share <= balance), coalesce(sum(share) FILTER (WHERE no * share <= balance), 0)::bigint,
-    count(*) FILTER (WHERE no * share > balance)
+SELECT currency, count(*) FILTER (WHERE no <= balance / share), coalesce(sum(share) FILTER (WHERE no <= balance / share), 0)::bigint,
+    count(*) FILTER (WHERE no > balance / share)
 FROM ranked GROUP BY currency

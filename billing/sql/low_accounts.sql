@@ -17,5 +17,5 @@ FROM working
     JOIN accounts a ON a.id = b.account_id
     JOIN unnest(%(tariff_ids)s::int[], %(mosts)s::bigint[]) AS bound (tariff_id, most) ON bound.tariff_id = b.tariff_id
     LEFT JOIN ledger_accounts l ON l.account_id = b.account_id AND l.kind = 'customer'
-WHERE b.charged_through IS NOT NULL AND coalesce(l.balance, 0) < working.trackers * bound.most
+WHERE b.charged_through IS NOT NULL AND coalesce(l.balance, 0) / bound.most < working.trackers
 ORDER BY b.account_id

@@ -48,12 +48,16 @@ def run_(
     out.print(summary(ran))
     if warned:
         out.print(f"{_count(warned, 'account')} warned")
+    if ran.failed:
+        numbers = ", ".join(map(str, sorted(ran.failed)[:20]))
+        typer.echo(f"Accounts that can't be charged: {numbers}. `telematics billing check` says more of them", err=True)
     if ran.left:
         typer.echo(
             f"{_count(ran.left, 'day')} of accounts are still to be charged: something else had the accounts locked. "
             "Run it again, and if that doesn't help, look for a transaction that stands still (pg_stat_activity)",
             err=True,
         )
+    if ran.left or ran.failed:
         raise typer.Exit(1)
 
 

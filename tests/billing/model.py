@@ -204,6 +204,7 @@ class Account:
         cost = self.sms.pop(number)
         if cost:
             self._move("sms_returned", cost)
+            self._pay_unpaid()
 
     def ask_back(self, number: int, amount: int) -> None:
         if amount > self.balance:

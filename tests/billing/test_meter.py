@@ -317,7 +317,8 @@ async def test_many_at_once_get_no_more_than_there_is(database: Database, accoun
 async def test_a_price_that_changes_meanwhile_is_that_of_the_reservation(database: Database, account: int) -> None:
     money, meter = await purse(database, account, 4000), SmsMeter(database)
     await meter.reserve(account, 1, 1)
-    await fetch(database, "UPDATE tariff_versions SET sms_price = 2000 WHERE sms_price = %s RETURNING id", [SMS])
+    new = "INSERT INTO tariff_versions (tariff_id, since, price, sms_price) SELECT tariff_id, current_date, price, 2000"
+    await fetch(database, f"{new} FROM tariff_versions WHERE sms_price = %s RETURNING id", [SMS])
     await meter.settle(1, 1)
     await meter.reserve(account, 2, 1)
     assert await money.balances() == (500, 2000, 1500)

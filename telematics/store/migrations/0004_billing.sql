@@ -96,6 +96,7 @@ CREATE TABLE blocks (
 CREATE UNIQUE INDEX blocks_open ON blocks (tracker_id, kind) WHERE until IS NULL;
 CREATE INDEX blocks_account ON blocks (account_id, id);
 CREATE INDEX blocks_tracker ON blocks (tracker_id, id);
+CREATE INDEX blocks_administrators ON blocks (account_id) WHERE kind = 'administrator' AND until IS NULL;
 
 ALTER TABLE devices ADD COLUMN blocked text; -- as in billed_trackers: what it sends is acknowledged and not kept
 
@@ -160,6 +161,30 @@ CREATE TABLE ledger_lines (
 );
 CREATE UNIQUE INDEX ledger_lines_daily ON ledger_lines (day, tracker_id) WHERE daily; -- the day first: new ones stand together
 CREATE UNIQUE INDEX ledger_lines_reversed ON ledger_lines (reverses_entry, reverses_no) WHERE reverses_entry IS NOT NULL;
+
+-- What was charged was charged at a price: a version that entries may name stays as it is, and so does a tariff's currency.
+CREATE FUNCTION tariff_version_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS ( -- none is as late as a version that hasn't begun
+        SELECT FROM ledger_entries e JOIN ledger_lines li ON li.entry_id = e.id WHERE e.day >= old.since AND li.version_id = old.id
+    ) THEN
+        RAISE EXCEPTION 'this price was charged already: add another version' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN old;
+    END IF;
+    RETURN new;
+END $$;
+CREATE FUNCTION tariff_currency_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a tariff keeps its currency: add another tariff' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER tariff_versions_kept BEFORE DELETE ON tariff_versions FOR EACH ROW EXECUTE FUNCTION tariff_version_kept();
+CREATE TRIGGER tariff_prices_kept BEFORE UPDATE OF id, tariff_id, since, price, sms_price ON tariff_versions FOR EACH ROW
+    WHEN ((new.id, new.tariff_id, new.since, new.price, new.sms_price)
+        IS DISTINCT FROM (old.id, old.tariff_id, old.since, old.price, old.sms_price)) EXECUTE FUNCTION tariff_version_kept();
+CREATE TRIGGER tariff_currencies_kept BEFORE UPDATE OF currency ON tariffs FOR EACH ROW
+    WHEN (new.currency IS DISTINCT FROM old.currency) EXECUTE FUNCTION tariff_currency_kept();
 
 -- Nothing of the ledger is changed or removed, by whomever.
 CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -253,6 +278,8 @@ END $$;
 CREATE TRIGGER accounts_settled BEFORE DELETE ON accounts FOR EACH ROW EXECUTE FUNCTION billing_account_removed();
 
 CREATE FUNCTION billing_device_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    connected int;
 BEGIN
     IF TG_OP = 'UPDATE' AND new.account_id = old.account_id THEN
         UPDATE billed_trackers SET name = new.name, unique_id = new.unique_id WHERE device_id = new.id AND removed_at IS NULL;
@@ -265,7 +292,17 @@ BEGIN
         DELETE FROM device_breaks WHERE device_id = old.id;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        INSERT INTO billed_trackers (device_id, account_id, unique_id, name) VALUES (new.id, new.account_id, new.unique_id, new.name);
+        INSERT INTO billed_trackers (device_id, account_id, unique_id, name) VALUES (new.id, new.account_id, new.unique_id, new.name)
+        RETURNING id INTO connected;
+        -- An administrator's block is not lifted by removing the tracker and adding it again.
+        WITH before AS (
+            UPDATE blocks b SET until = now() FROM billed_trackers t
+            WHERE b.account_id = new.account_id AND b.kind = 'administrator' AND b.until IS NULL
+              AND t.id = b.tracker_id AND t.unique_id = new.unique_id AND t.removed_at IS NOT NULL
+            RETURNING b.*
+        )
+        INSERT INTO blocks (tracker_id, account_id, kind, reason, day, since, user_id)
+        SELECT connected, account_id, kind, reason, day, since, user_id FROM before ORDER BY id DESC LIMIT 1;
     END IF;
     RETURN NULL;
 END $$;
@@ -284,6 +321,14 @@ BEGIN
 END $$;
 CREATE TRIGGER devices_move BEFORE UPDATE OF account_id ON devices FOR EACH ROW EXECUTE FUNCTION billing_device_moves();
 
+CREATE FUNCTION billing_device_renumbered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the provider has blocked the tracker %: its number stays', old.unique_id
+        USING ERRCODE = 'restrict_violation', CONSTRAINT = 'blocked_number_stays';
+END $$;
+CREATE TRIGGER devices_renumbered BEFORE UPDATE OF unique_id ON devices FOR EACH ROW
+    WHEN (old.blocked = 'administrator' AND new.unique_id <> old.unique_id) EXECUTE FUNCTION billing_device_renumbered();
+
 INSERT INTO billing_accounts (account_id, currency, tariff_id) SELECT accounts.id, currency, tariff_id FROM accounts, billing_defaults;
 INSERT INTO tariff_periods (account_id, tariff_id, since, counted)
 SELECT accounts.id, tariff_id, '-infinity', false FROM accounts, billing_defaults;
@@ -301,7 +346,8 @@ BEGIN
         GROUP BY touched.tracker_id
     ), told AS (
         UPDATE devices d SET blocked = gravest.kind FROM billed_trackers t JOIN gravest ON gravest.tracker_id = t.id
-        WHERE d.id = t.device_id AND t.removed_at IS NULL AND d.blocked IS DISTINCT FROM gravest.kind
+        WHERE d.id = t.device_id AND d.account_id = t.account_id -- which may be moving away just now
+          AND t.removed_at IS NULL AND d.blocked IS DISTINCT FROM gravest.kind
         RETURNING d.id
     )
     INSERT INTO device_breaks SELECT id, clock_timestamp() FROM told ON CONFLICT DO NOTHING;
