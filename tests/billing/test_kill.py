@@ -79,7 +79,7 @@ async def test_killed_before_any_statement(server_url: str, template: str, worke
                 found = await again(url, name)
                 assert found == [], f"killed before statement {statement}"
                 assert await state(url) == wanted, f"killed before statement {statement}"
-        assert ended == 0
+        assert ended == 0, f"the process ended by itself, before statement {statement}"
         assert statement > 10
 
 
