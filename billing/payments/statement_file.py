@@ -30,6 +30,8 @@ LARGEST_BYTES = 700_000  # some 5,000 lines; base64 of it fits a request
 MOST_LINES = 10_000
 TOLD = 50  # lines that can't be read, and more
 HEADER_WITHIN = 60  # lines of the file, before which the headings must come
+LONGEST_HEADINGS = 5_000  # characters of the line, and its columns: looking through them costs their square
+MOST_COLUMNS = 100
 LONGEST_TEXT = 500
 
 # Headings by what they mean, in small letters; the first that fits a column wins, and longer ones are asked first
@@ -161,10 +163,12 @@ def _bare(text: str) -> str:
 def _table(text: str, statement: Statement) -> Iterator[Raw]:
     lines = text.splitlines()
     for index, line in enumerate(lines[:HEADER_WITHIN]):
+        if len(line) > LONGEST_HEADINGS:
+            continue
         for separator in SEPARATORS:
-            columns = _columns(_split(line, separator))
+            names = _split(line, separator)[:MOST_COLUMNS]
+            columns = _columns(names)
             if "day" in columns and ("amount" in columns or "credit" in columns):
-                names = _split(line, separator)
                 statement.columns = {what: names[at].strip() for what, at in columns.items()}
                 return _rows("\n".join(lines[index + 1 :]), separator, columns, first=index + 2)
     raise Refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -137,12 +138,17 @@ def test_a_line_that_can_t_be_read_holds_up_no_other(row: str, problem: str) -> 
         (b"\xff\xfe\x00", "not_a_statement"),
         (b"\x98" * 100, "not_a_statement"),
         (b'Date;Amount\n2026-01-01;"' + b"9" * 200_000, "not_a_statement"),
+        (b"x" * 200_000 + b"\nDate;Amount\n", "not_a_statement"),
+        pytest.param(b"a;" * 340_000, "not_a_statement", id="a line of columns"),
+        pytest.param((b"a;" * 2_400 + b"\n") * 60, "not_a_statement", id="sixty of them"),
     ],
 )
 def test_what_is_no_statement(content: bytes, code: str) -> None:
+    started = monotonic()
     with pytest.raises(Refused) as refused:
         read(content, "EUR", today=TODAY)
     assert refused.value.code == code
+    assert monotonic() - started < 2
 
 
 @given(st.binary(max_size=400))
