@@ -199,7 +199,7 @@ def _same(name: str, heading: str) -> bool:
 
 
 def _begins(name: str, heading: str) -> bool:
-    return len(heading) > 2 and re.match(rf"{re.escape(heading)}\b", name) is not None
+    return len(heading) > 2 and name.startswith(heading) and not name[len(heading) : len(heading) + 1].isalnum()
 
 
 def _rows(text: str, separator: str, columns: Mapping[str, int], first: int) -> Iterator[Raw]:
