@@ -7,6 +7,7 @@ after the request, so that they aren't written twice even when the stored answer
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -58,6 +59,7 @@ from telematics.store.audit import changed
 
 router = APIRouter(prefix="/api/billing/operator", tags=["Operator"])
 MOST_LINES = 5_000  # of one entry, named one by one
+AT_ONCE = 500  # accounts in one answer, each with its trackers counted
 Amount = Annotated[int, Field(strict=True, gt=0, le=LARGEST, description="minor units")]
 Price = Annotated[int, Field(strict=True, ge=0, le=LARGEST, description="minor units")]
 Limit = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID)]
@@ -144,6 +146,7 @@ async def accounts(
     ] = None,
     sort: Sort = "name",
 ) -> Response:
+    page = replace(page, limit=min(page.limit, AT_ONCE))
     word = q.strip().replace("\0", "")
     found = await sql.rows(
         shared.server.database,
