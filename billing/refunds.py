@@ -25,7 +25,7 @@ from billing import sql
 from billing.book import WAIT_S, open_book
 from billing.errors import NotEnoughMoney, Refused
 from billing.ledger import Book, Line
-from billing.money import shown
+from billing.money import digits, shown
 from billing.payments import table
 from billing.payments.provider import ByHand, Payment, Provider, ProviderFailed, ProviderUnavailable
 from billing.payments.providers import BY_HAND, Providers
@@ -139,6 +139,7 @@ async def request(book: Book, amount: int, comment: str = "") -> Refund:
             f"At most {shown(most, book.currency)} can be given back: what was paid and isn't used. A bonus can't.",
             refundable=most,
             currency=book.currency,
+            digits=digits(book.currency),
         )
     return await _request(book, "balance", amount, comment)
 

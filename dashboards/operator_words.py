@@ -33,6 +33,6 @@ def tidy(details: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
             found += [(inner, before, after) for inner, (before, after) in value.items()]
         elif isinstance(value, list) and len(value) == 2 and not any(isinstance(one, dict | list) for one in value):
             found.append((name, value[0], value[1]))
-        elif value is not None:
+        elif value is not None and value != "":
             found.append((name, None, value))
     return found

@@ -92,7 +92,7 @@ async def test_cash_unblocks_trackers_and_is_reversed(visits: Visits, world: Wor
         await expect(page.locator("#balance")).to_have_text("₸150.50")
 
         await page.get_by_role("link", name="Audit log").last.click()
-        await expect(page.locator(".op-audit")).to_contain_text("entry.reversed")
+        await expect(page.locator(".op-audit")).to_contain_text("Entry reversed")
         await expect(page.locator(".op-audit")).to_contain_text("payment.entered")
 
 

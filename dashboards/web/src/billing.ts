@@ -5,7 +5,7 @@ import htmx from "htmx.org";
 import { ApiError } from "./api";
 import { BurnDown, type ChartData } from "./billing/chart";
 import { act } from "./billing/deeds";
-import { money, parseAmount } from "./billing/money";
+import { formatMoney, money, parseAmount } from "./billing/money";
 import { showBalance } from "./billing/sign";
 import { need, toast } from "./dom";
 import { t, tn } from "./i18n";
@@ -83,7 +83,10 @@ const forms: Record<string, (form: HTMLFormElement) => Promise<void>> = {
   },
   "refund-form": async (form) => {
     const comment = String(new FormData(form).get("comment") ?? "").trim();
-    await act("/api/billing/refunds", { amount: amountOf(form), comment });
+    const amount = amountOf(form);
+    const most = Number(form.dataset.most);
+    if (amount > most) throw new ApiError(409, t("At most {amount} can be given back.", { amount: formatMoney(most) }));
+    await act("/api/billing/refunds", { amount, comment });
     again(t("The refund has been requested"));
   },
   "withdraw-form": async () => {
@@ -108,6 +111,7 @@ document.addEventListener("click", (event) => {
     const field = need<HTMLInputElement>("#topup-form [name=amount]");
     field.value = amount;
     field.focus();
+    need(".form-error", need("#topup-form")).hidden = true; // of another amount
   } else if (copy) {
     const code = need(copy);
     getSelection()?.selectAllChildren(code);

@@ -57,5 +57,5 @@ export function startShell({ socket = true } = {}): void {
   document.querySelector("#log-out")?.addEventListener("click", () => void logOut());
   if (!page.viewer) return;
   watchAlerts(socket);
-  void showBalance();
+  void showBalance(document.body.classList.contains("page-billing")); // where money may have moved just now
 }

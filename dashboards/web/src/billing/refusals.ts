@@ -7,7 +7,7 @@ import { formatMoney } from "./money";
 type Values = Record<string, unknown>;
 
 const day = dateFormat({ dateStyle: "medium", timeZone: "UTC" });
-const amount = (values: Values, name: string): string => formatMoney(Number(values[name]), String(values.currency), Number(values.digits));
+const amount = (values: Values, name: string): string => formatMoney(Number(values[name]), String(values.currency), values.digits as number | undefined);
 
 const CODES: Record<string, (values: Values) => string> = {
   not_enough_money: (values) =>
