@@ -88,6 +88,8 @@ async def book_on(
         raise Refused("no_account", "There is no such account.")
     now = now or datetime.now(UTC)
     today = local_day(now, account.time_zone)
+    # Whoever waited for the lock, or whose clock is slow, writes no earlier time than what is written already.
+    now = max(now, await sql.value(connection, "newest", account_id=account_id) or now)
     tariffs = await all_tariffs(connection)
     tariff = tariffs[account.tariff_id]
     through = account.charged_through or today - timedelta(days=1)

@@ -59,30 +59,40 @@ async def outlook(connection: AsyncConnection[Any], account_id: int, *, now: dat
     account = await sql.row(connection, "account", AccountRow, account_id=account_id)
     if account is None:
         raise Refused("no_account", "There is no such account.")
-    today = local_day(now or datetime.now(UTC), account.time_zone)
-    day = max(today, account.charged_through or today)
+    day, behind = standing_at(account, now or datetime.now(UTC))
     tariff = (await all_tariffs(connection))[account.tariff_id]
     found = await trackers(connection, account_id, day)
-    return ahead(account.balance, account.currency, day, tariff, found, days)
+    return ahead(account.balance, account.currency, day, tariff, found, days, behind)
+
+
+def standing_at(account: AccountRow, now: datetime) -> tuple[date, int]:
+    """The account's day, and how many days up to it are still to be charged."""
+    today = local_day(now, account.time_zone)
+    through = account.charged_through or today
+    return max(today, through), max(0, (today - through).days)
 
 
 def outlook_of(book: Book, found: Sequence[Tracker], days: int = 60) -> Outlook:
     """The same of an open book."""
-    return ahead(book.balance, book.currency, book.day, book.tariff, found, days)
+    return ahead(book.balance, book.currency, book.day, book.tariff, found, days, book.behind)
 
 
-def ahead(balance: int, currency: str, day: date, tariff: Tariff, found: Sequence[Tracker], days: int) -> Outlook:
-    """From tomorrow on, if nothing else happens. `found` in the order in which they are paid for."""
+def ahead(
+    balance: int, currency: str, day: date, tariff: Tariff, found: Sequence[Tracker], days: int, behind: int = 0
+) -> Outlook:
+    """From tomorrow on, if nothing else happens. `found` in the order in which they are paid for; `behind`: so many days up to
+    today are still to be charged, and are reckoned with."""
     covers = [tracker.covered_until for tracker in found if not tracker.test and tracker.blocked is None]
     working = [cover for cover in covers if cover is not None]
-    left = days_left(balance, day, tariff, working)
+    through = day - timedelta(days=behind)
+    left = days_left(balance, through, tariff, working)
     return Outlook(
         balance,
         currency,
         day,
-        left,
-        None if left is None else day + timedelta(days=left + 1),
-        _walk(balance, day, tariff, working, days),
+        None if left is None else max(0, left - behind),
+        None if left is None else through + timedelta(days=left + 1),
+        _walk(balance, through, tariff, working, behind + days)[behind:],
     )
 
 

@@ -55,6 +55,7 @@ class Book:
     tariff: Tariff
     user_id: int | None = None
     balance: int = 0  # money at hand
+    behind: int = 0  # days up to `day` that are still to be charged: of a book that is only looked at
 
     @property
     def version(self) -> Version:

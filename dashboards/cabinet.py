@@ -13,11 +13,11 @@ from psycopg import AsyncConnection
 import billing.sql
 from billing.catalogue import Tariff, Version, all_tariffs
 from billing.errors import Refused
-from billing.forecast import AccountRow, Day, Outlook, estimate, outlook_of
+from billing.forecast import AccountRow, Day, Outlook, estimate, outlook_of, standing_at
 from billing.ledger import Book
 from billing.money import digits
 from billing.numbers import account_number
-from billing.rules import COVERED_DAYS, local_day, share
+from billing.rules import COVERED_DAYS, share
 from billing.tariffs import changes_left, next_change
 from billing.trackers import Charge, Outcome, Tracker, cost, trackers
 from dashboards import sql
@@ -211,10 +211,9 @@ async def read_book(connection: AsyncConnection[Any], account_id: int, *, now: d
     account = await billing.sql.row(connection, "account", AccountRow, account_id=account_id)
     if account is None:
         raise Refused("no_account", "There is no such account.")
-    today = local_day(now, account.time_zone)
-    day = max(today, account.charged_through or today)
+    day, behind = standing_at(account, now)
     tariff = (await all_tariffs(connection))[account.tariff_id]
-    return Book(connection, account_id, now, day, account.currency, tariff, balance=account.balance)
+    return Book(connection, account_id, now, day, account.currency, tariff, balance=account.balance, behind=behind)
 
 
 async def bill_on(book: Book) -> Bill:

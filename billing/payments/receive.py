@@ -92,6 +92,7 @@ async def apply(book: Book, payment: Payment, notice: Notice, *, foreign: bool =
     heard = hear(before, notice)
     if notice.kind == "refund_failed":
         if notice.refund_id is None or not await came_back(book, payment, notice.refund_id):
+            await table.save(book, payment, heard.known, entry_id=payment.entry_id, attributes={})  # an operator sees to it
             return "not a refund of ours"
         payment = await table.payment(book.connection, payment.id)
         heard = hear(known_of(payment), notice)

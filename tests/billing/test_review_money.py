@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from psycopg.errors import Error, RestrictViolation
 
-from billing import daily, refunds, topup
+from billing import daily, forecast, refunds, topup
 from billing.book import book_on
 from billing.check import problems
 from billing.errors import Refused
 from billing.meter import SmsMeter
-from billing.payments import by_hand
+from billing.payments import by_hand, table
 from billing.payments.provider import Notice, ProviderFailed
 from billing.payments.receive import receive
 from billing.service import midnight_s
@@ -345,3 +345,58 @@ async def test_an_account_s_books_are_opened_by_one_at_a_time(database: Database
     async with world.book() as book:
         await execute(database, "UPDATE accounts SET time_zone = 'Asia/Almaty' WHERE id = %s", [world.account_id])
         assert (await book_on(book.connection, world.account_id, now=world.now)).balance == 300_00
+
+
+# --- what is told
+
+
+async def test_who_waited_for_the_book_writes_no_earlier_time_than_there_is(database: Database) -> None:
+    """Or whose clock is slow: `billing check` would find charges of a tariff that the account was not on yet."""
+    world = await World.begin(database, "2026-01-10 12:00", paid=False)
+    await world.connect("A")
+    waited = world.now
+    world.later(seconds=10)
+    await world.change(world.tariff_id)
+    world.now = waited
+    await world.top_up(300_00)
+    assert await world.states() == {"A": "working"}
+    assert await problems(database) == []
+
+
+async def test_the_outlook_knows_of_days_that_are_still_to_be_charged(database: Database) -> None:
+    """A minute after midnight, or with the jobs down for days, it says what it will say when they are."""
+    world = await World.begin(database, "2026-01-10 12:00", money=2 * 300_00 + 9 * 10_71)
+    await world.connect("A", "B")
+    await world.at("2026-02-12 00:00:30")
+    async with database.pool.connection() as connection:
+        before = await forecast.outlook(connection, world.account_id, now=world.now)
+    await world.run()
+    async with database.pool.connection() as connection:
+        after = await forecast.outlook(connection, world.account_id, now=world.now)
+    assert (before.day, before.days_left, before.runs_out, before.days) == (
+        after.day,
+        after.days_left,
+        after.runs_out,
+        after.days,
+    )
+    await world.at("2026-02-20 00:00:30")  # it has run out meanwhile
+    async with database.pool.connection() as connection:
+        late = await forecast.outlook(connection, world.account_id, now=world.now)
+    assert (late.day, late.days_left) == (date(2026, 2, 20), 0)
+    await world.run()
+    async with database.pool.connection() as connection:
+        assert late.days == (await forecast.outlook(connection, world.account_id, now=world.now)).days
+
+
+async def test_a_refund_made_outside_that_came_back_is_shown_to_an_operator(database: Database) -> None:
+    """The customer's money was taken for it, and nobody would know."""
+    till = await Till.open(database)
+    payment = await till.pays("card", 100_00)
+    refunded = Notice("evt-1", "refunded", provider_id=payment.provider_id, amount=100_00, currency="EUR")
+    await receive(database, "card", refunded, now=till.world.now)
+    async with till.world.book() as book:
+        await by_hand.dismiss(book.connection, payment.id)
+    word = Notice("evt-2", "refund_failed", provider_id=payment.provider_id, refund_id="re-outside")
+    assert await receive(database, "card", word, now=till.world.now) == "not a refund of ours"
+    async with database.pool.connection() as connection:
+        assert "refund_failed" in ((await table.payment(connection, payment.id)).flagged or "")
