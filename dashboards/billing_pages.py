@@ -270,10 +270,16 @@ class BillingPages:
         """For the dialog that adds a tracker: what that costs."""
         allowed = _editor(who)
         async with self._bill(allowed) as bill:
-            pass
+            taken = await billing.sql.value(bill.book.connection, "test_tracker", account_id=bill.book.account_id)
         price = 0 if bill.free else bill.version.price
         return await self._page(
-            request, allowed, bill, "parts/billing_connection.html", price=price, lacking=max(0, price - bill.balance)
+            request,
+            allowed,
+            bill,
+            "parts/billing_connection.html",
+            price=price,
+            lacking=max(0, price - bill.balance),
+            may_be_test=taken is None,
         )
 
     async def topup(self, request: Request, who: Who, amount: Word = "") -> Response:

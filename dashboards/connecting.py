@@ -15,7 +15,7 @@ import billing.sql
 from billing.book import book_on, open_book
 from billing.ledger import Book
 from billing.money import digits
-from billing.trackers import settle
+from billing.trackers import set_test, settle
 from dashboards import sql
 from dashboards.audited import Actor
 from dashboards.problems import Problem, not_found
@@ -26,17 +26,23 @@ from telematics.store import audit
 FIELDS = ("name", "unique_id", "phone", "model", "contact", "category", "disabled", "group_id", "attributes")
 
 
-async def add(shared: State, actor: Actor, account_id: int, values: Mapping[str, Any]) -> tuple[DeviceRow, ConnectedOut]:
-    """A device of the account; its connection is charged at once, or it is blocked for want of money.
+async def add(
+    shared: State, actor: Actor, account_id: int, values: Mapping[str, Any], *, test: bool = False
+) -> tuple[DeviceRow, ConnectedOut]:
+    """A device of the account; its connection is charged at once, or it is blocked for want of money. `test`: as the account's
+    test tracker, which costs nothing.
 
-    Raises Problem when the tracker is in use, Refused when there is no such account.
+    Raises Problem when the tracker is in use, Refused when there is no such account, or `test` and it has a test tracker.
     """
     with _told(values):
         async with open_book(shared.server.database, account_id, user_id=actor.viewer.user_id) as book:
             row = await _saved(book.connection, "device_add", values, account_id=account_id)
             await sql.run_on(book.connection, "unknown_tracker_remove", unique_id=row.unique_id, protocol=None)
+            if test:  # before its connection is charged: nothing is given back for one that becomes the test later
+                await set_test(book, row.id, True)
             told = await _connected(book)
             details = {"name": row.name, "uniqueId": row.unique_id, "charged": told.charged, "currency": told.currency}
+            details |= {"test": True} if test else {}
             await actor.note(book.connection, "device.added", account_id=account_id, subject=subject(row.id), details=details)
     row = msgspec.structs.replace(row, blocked="unpaid" if told.blocked else None)
     await refreshed(shared, row.id)

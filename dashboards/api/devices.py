@@ -49,6 +49,7 @@ class DeviceChange(Body):
 class NewDevice(DeviceChange):
     name: Name
     unique_id: Name
+    test: Annotated[bool, Field(description="as the account's test tracker, which costs nothing; an account has one")] = False
 
 
 @router.get("", responses=answers.shaped(list[DeviceOut]))
@@ -73,7 +74,7 @@ async def list_devices(
 @router.post("", responses=answers.shaped(DeviceOut))
 async def add_device(new: NewDevice, author: Author, shared: Shared) -> Response:
     """Add a tracker. What it sends is taken from now on; on a paid tariff its connection is charged at once, or, where the money
-    isn't there, it is blocked until there is some: `billing` tells which."""
+    isn't there, it is blocked until there is some: `billing` tells which. Nothing is charged for the account's test tracker."""
     return answers.json(await create(shared, author, new))
 
 
@@ -111,7 +112,7 @@ async def create(shared: State, author: Actor, new: NewDevice) -> DeviceOut:
     values = {name: getattr(new, name) for name in connecting.FIELDS}
     values["disabled"] = bool(new.disabled)
     values["attributes"] = new.attributes or {}
-    row, told = await connecting.add(shared, author, _account_for(author.viewer, new.account_id), values)
+    row, told = await connecting.add(shared, author, _account_for(author.viewer, new.account_id), values, test=new.test)
     return from_device(row, shared.server.status(row.id), told)
 
 

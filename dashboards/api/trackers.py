@@ -31,6 +31,7 @@ class Adoption(Body):
     model: Note | None = None
     contact: Note | None = None
     category: Note | None = None
+    test: bool = False
 
 
 @router.get("", responses=answers.shaped(list[UnknownOut]))

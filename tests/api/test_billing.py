@@ -172,6 +172,20 @@ async def test_the_test_tracker_costs_nothing(world: World) -> None:
         assert states == {"First": "working", "Second": "test"}
 
 
+async def test_a_tracker_may_come_as_the_test_tracker(world: World) -> None:
+    """Its connection would be charged otherwise, and nothing is given back when it becomes the test later."""
+    tester = await customer(world, paid=await tariff(world), balance=PRICE)
+    async with tester.signed_in() as client:
+        first = (await client.post("/api/devices", json={"name": "First", "uniqueId": "test-1", "test": True})).json()
+        assert (first["blocked"], first["billing"]["charged"], first["billing"]["balance"]) == (None, 0, PRICE)
+        taken = await client.post("/api/devices", json={"name": "Second", "uniqueId": "test-2", "test": True})
+        assert (taken.status_code, taken.json()["code"], taken.json()["name"]) == (409, "test_taken", "First")
+        assert [row["name"] for row in (await client.get("/api/devices")).json()] == ["First"]
+        assert [row["state"] for row in (await client.get("/api/billing/trackers")).json()] == ["test"]
+        second = (await client.post("/api/devices", json={"name": "Second", "uniqueId": "test-2"})).json()
+        assert second["billing"]["charged"] == PRICE
+
+
 async def test_a_change_of_tariff_is_what_its_preview_says(world: World) -> None:
     poor = await tariff(world, price=100_00, zones=1, history_days=7, api=False)
     mover = await customer(world, balance=450_00)

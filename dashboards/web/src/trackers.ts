@@ -20,7 +20,7 @@ function fields(form: HTMLFormElement): Record<string, string | null> {
 }
 
 async function save(form: HTMLFormElement): Promise<string> {
-  const { speedLimit, accountId, groupId, disabled, ...rest } = fields(form);
+  const { speedLimit, accountId, groupId, disabled, test, ...rest } = fields(form);
   if (!rest.name || !rest.uniqueId) throw new ApiError(400, t("A tracker needs a name and an id."));
   const id = form.dataset.device;
   const account = { ...(accountId && { accountId: Number(accountId) }), ...(groupId && { groupId: Number(groupId) }) };
@@ -34,8 +34,8 @@ async function save(form: HTMLFormElement): Promise<string> {
   }
   const attributes = speedLimit ? { speedLimit: Number(speedLimit) } : {};
   const protocol = form.dataset.protocol;
-  if (protocol) await send("POST", "/api/unknown-trackers/adopt", { ...rest, ...account, attributes, protocol });
-  else await send("POST", "/api/devices", { ...rest, ...account, attributes });
+  if (protocol) await send("POST", "/api/unknown-trackers/adopt", { ...rest, ...account, attributes, protocol, test: test !== undefined });
+  else await send("POST", "/api/devices", { ...rest, ...account, attributes, test: test !== undefined });
   return t("{name} has been added", { name: rest.name });
 }
 
