@@ -25,11 +25,13 @@ PATIENCE = 10  # so many times as many tries as for an event: there is time
 SMS_NIGHT = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "21:00", "to": "09:00"}]
 STEP = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=1)  # then it is asked again
+SMS_A_DAY = 6  # alerts of an account: the provider pays, and who blocks and unblocks all day could have one a minute to any phone
 
 
 async def tell(connection: AsyncConnection[Any], alerts: Sequence[NewAccountAlert], now: datetime, ways: Sequence[str]) -> int:
     """Into the feed, and on their way by these channels. How many are new."""
     numbers = await store.add_account_alerts(connection, alerts, now)
+    told = await store.account_alerts_since(connection, sorted({one for one, _, _ in numbers}), now - timedelta(days=1))
     people = defaultdict[int, list[Person]](list)
     for row in await store.people_of(connection, sorted({account_id for account_id, _, _ in numbers})):
         people[row.account_id].append(person_of(row))
@@ -40,10 +42,15 @@ async def tell(connection: AsyncConnection[Any], alerts: Sequence[NewAccountAler
             for alert in alerts
             if alert.key in numbers
             for person in people[alert.account_id]
-            for delivery in _deliveries(numbers[alert.key], alert, person, ways, now)
+            for delivery in _deliveries(numbers[alert.key], alert, person, _ways(ways, told.get(alert.account_id, 0)), now)
         ],
     )
     return len(numbers)
+
+
+def _ways(ways: Sequence[str], told: int) -> list[str]:
+    """Those that are left to the last of so many alerts of a day."""
+    return [channel for channel in ways if channel != "sms" or told <= SMS_A_DAY]
 
 
 def _deliveries(

@@ -294,6 +294,13 @@ async def add_account_alerts(
     return {(account_id, kind, subject): number for number, account_id, kind, subject in rows}
 
 
+async def account_alerts_since(connection: AsyncConnection[Any], account_ids: Sequence[int], since: datetime) -> dict[int, int]:
+    """How many alerts about themselves these accounts have had since then."""
+    parameters = {"account_ids": list(account_ids), "since": since}
+    rows = await (await connection.execute(query("account_alerts_since"), parameters, prepare=False)).fetchall()
+    return dict(rows)
+
+
 async def account_alerts_told(connection: AsyncConnection[Any], ids: Sequence[int]) -> list[ToldAccount]:
     async with connection.cursor(row_factory=class_row(ToldAccount)) as cursor:
         await cursor.execute(query("account_alerts_told"), {"ids": list(ids)}, prepare=False)

@@ -167,3 +167,14 @@ async def test_the_same_moment_tells_it_once(desk: Desk) -> None:
         async with desk.database.pool.connection() as connection:
             assert await tell(connection, [alert, NewAccountAlert(999_999, "balanceLow")], now, ["web", "mail"]) == made
     assert len(await desk.deliveries()) == 2
+
+
+async def test_the_seventh_in_a_day_costs_the_provider_no_sms(desk: Desk) -> None:
+    """Whoever blocks and unblocks trackers has as many alerts as they like, and may give another phone before each."""
+    user = await desk.user("anna")
+    for number in range(8):
+        async with desk.database.pool.connection() as connection:
+            await connection.execute("UPDATE users SET phone = %s WHERE id = %s", (f"+7701000000{number}", user))
+        assert await happens(desk, "trackerBlocked", BLOCKED, urgent=True) == 1
+    told = [channel for (channel,) in await desk.deliveries("channel")]
+    assert (told.count("sms"), told.count("web"), told.count("mail")) == (6, 8, 8)
