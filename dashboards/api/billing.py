@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from billing import forecast, refunds
+from billing.book import open_book
 from billing.catalogue import Tariff, Version, all_tariffs
 from billing.errors import Refused
 from billing.money import LARGEST, digits
@@ -258,9 +259,9 @@ async def change_tariff(choice: TariffChoice, account_id: auth.Account, once: On
 
 
 @router.post("/tariff/preview", responses=answers.shaped(TariffPreviewOut))
-async def preview_tariff(choice: TariffChoice, account_id: auth.Account, once: Once) -> Response:
-    """What changing to it would do: it is done, and taken back."""
-    async with once.book(account_id) as book:
+async def preview_tariff(choice: TariffChoice, account_id: auth.Account, shared: Shared, once: Once) -> Response:
+    """What changing to it would do: it is done, and taken back. Nothing of it is kept, not even for its Idempotency-Key."""
+    async with open_book(shared.server.database, account_id, user_id=once.viewer.user_id) as book:
         before, used = book.version, await cabinet.used(book.connection, account_id)
         async with rehearsed(book):
             outcome = await change(book, choice.tariff_id)
@@ -276,7 +277,7 @@ async def preview_tariff(choice: TariffChoice, account_id: auth.Account, once: O
             changes_left=left,
             lost=lost(before, after, used),
         )
-        return await once.keep(book.connection, preview)
+        return answers.json(preview)
 
 
 def lost(before: Version, after: Version, used: cabinet.Used) -> list[LostOut]:

@@ -197,6 +197,8 @@ async def test_a_change_of_tariff_is_what_its_preview_says(world: World) -> None
             assert (await client.post("/api/geofences", json=zone)).status_code == 200
         preview = (await client.post("/api/billing/tariff/preview", json={"tariffId": poor}, headers=key())).json()
         assert preview["total"] == 400_00
+        kept = "SELECT count(*) FROM idempotency_keys JOIN users ON users.id = user_id WHERE account_id = %s"
+        assert await mover.one(kept, mover.id) == 0, "previews of thousands of trackers would fill the disk"
         assert preview["blocked"] == ["E"]
         assert [(charge["name"], charge["what"], charge["amount"]) for charge in preview["charges"]] == [
             (name, "connection", 100_00) for name in "ABCD"
