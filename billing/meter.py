@@ -130,10 +130,10 @@ class SmsMeter:
             found = await sql.rows(connection, "open_sms", Ended, before=before, limit=TIDIED_AT_ONCE)
         for one in found:
             log.info("an SMS's money is sorted out", delivery_id=one.delivery_id, delivery=one.state)
-            if one.state == "sent":
-                await self.settle(one.delivery_id, one.parts)
-            else:
-                await self.give_back(one.delivery_id)
+            try:
+                await (self.settle(one.delivery_id, one.parts) if one.state == "sent" else self.give_back(one.delivery_id))
+            except Refused as refusal:  # the account is gone; others' money is sorted out all the same
+                log.error("an SMS's money can't be sorted out", delivery_id=one.delivery_id, reason=str(refusal))
         return len(found)
 
     async def _end(self, delivery_id: int, state: Literal["settled", "returned"], parts: int | None) -> None:

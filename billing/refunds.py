@@ -318,8 +318,15 @@ async def pay_waiting(database: Database, providers: Providers, *, now: datetime
     async with database.pool.connection(timeout=WAIT_S) as connection:
         cursor = await connection.execute(sql.text("refunds_waiting"), {**names, "limit": SWEPT}, prepare=False)
         ids = [row[0] for row in await cursor.fetchall()]
+    failed: Exception | None = None
     for refund_id in ids:
-        await pay(database, providers, refund_id, now=now)
+        try:
+            await pay(database, providers, refund_id, now=now)
+        except Exception as error:  # of one refund: the others are asked after all the same
+            failed = error
+            log.warning("a refund can't be asked after", refund=refund_id, reason=f"{type(error).__name__}: {error}")
+    if failed is not None:
+        raise failed
     return len(ids)
 
 

@@ -400,3 +400,24 @@ async def test_a_refund_made_outside_that_came_back_is_shown_to_an_operator(data
     assert await receive(database, "card", word, now=till.world.now) == "not a refund of ours"
     async with database.pool.connection() as connection:
         assert "refund_failed" in ((await table.payment(connection, payment.id)).flagged or "")
+
+
+async def test_a_refund_that_can_t_be_asked_after_holds_up_no_other(database: Database) -> None:
+    till = await Till.open(database)
+    await till.pays("card", 100_00)
+    spoiled, other = await till.asks(10_00), await till.asks(20_00)
+    till.card.lost = True
+    for one_of in (spoiled, other):
+        await till.approves(one_of)
+    till.card.lost = False
+    give = till.card.refund
+
+    async def stumbles(payment: Any, amount: int, key: str, attempt: int) -> str:
+        if amount == 10_00:
+            raise ValueError("what the provider's library didn't foresee")
+        return await give(payment, amount, key, attempt)
+
+    till.card.refund = stumbles  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="foresee"):
+        await refunds.pay_waiting(database, till.ways, now=till.world.now)
+    assert (await till.state(spoiled), await till.state(other)) == ("paying", "paid")

@@ -295,14 +295,16 @@ BEGIN
         INSERT INTO billed_trackers (device_id, account_id, unique_id, name) VALUES (new.id, new.account_id, new.unique_id, new.name)
         RETURNING id INTO connected;
         -- An administrator's block is not lifted by removing the tracker and adding it again.
-        WITH before AS (
-            UPDATE blocks b SET until = now() FROM billed_trackers t
-            WHERE b.account_id = new.account_id AND b.kind = 'administrator' AND b.until IS NULL
-              AND t.id = b.tracker_id AND t.unique_id = new.unique_id AND t.removed_at IS NOT NULL
-            RETURNING b.*
-        )
-        INSERT INTO blocks (tracker_id, account_id, kind, reason, day, since, user_id)
-        SELECT connected, account_id, kind, reason, day, since, user_id FROM before ORDER BY id DESC LIMIT 1;
+        IF EXISTS (SELECT FROM blocks WHERE account_id = new.account_id AND kind = 'administrator' AND until IS NULL) THEN
+            WITH before AS (
+                UPDATE blocks b SET until = now() FROM billed_trackers t
+                WHERE b.account_id = new.account_id AND b.kind = 'administrator' AND b.until IS NULL
+                  AND t.id = b.tracker_id AND t.unique_id = new.unique_id AND t.removed_at IS NOT NULL
+                RETURNING b.*
+            )
+            INSERT INTO blocks (tracker_id, account_id, kind, reason, day, since, user_id)
+            SELECT connected, account_id, kind, reason, day, since, user_id FROM before ORDER BY id DESC LIMIT 1;
+        END IF;
     END IF;
     RETURN NULL;
 END $$;
