@@ -207,10 +207,18 @@ def _rows(text: str, separator: str, columns: Mapping[str, int], first: int) -> 
     try:
         for cells in reader:
             values = {what: cells[at].strip() for what, at in columns.items() if at < len(cells)}
-            if values.get("day") and any(character.isdigit() for character in values["day"]):  # not a sum, or an empty line
+            if _tells(values):
                 yield Raw(first + reader.line_num - 1, values)
     except csv.Error as error:
         raise Refused("not_a_statement", f"Line {first + reader.line_num - 1} can't be read ({error}).") from None
+
+
+def _tells(values: Mapping[str, str]) -> bool:
+    """Sums and empty lines don't. One without a day that names its payer or purpose may be money: let somebody look."""
+    if re.search(r"\d", values.get("day", "")):
+        return True
+    money = values.get("credit") or values.get("amount", "")
+    return bool((values.get("payer") or values.get("details")) and re.search(r"[1-9]", money))
 
 
 def _exchange(text: str) -> Iterator[Raw]:

@@ -112,6 +112,8 @@ def test_a_statement_is_read_whole(
         ("32.01.2026;5;x", "the day '32.01.2026' can't be read: write it as 31.01.2026 or 2026-01-31"),
         ("01/2026;5;x", "the day '01/2026' can't be read: write it as 31.01.2026 or 2026-01-31"),
         ("31.01.2030;5;x", "the day 2030-01-31 is still to come"),
+        ("on Friday;5;x", "the day 'on Friday' can't be read: write it as 31.01.2026 or 2026-01-31"),
+        (";5;x", "the day '' can't be read: write it as 31.01.2026 or 2026-01-31"),
         ("31.01.2026;5,505;x", "the amount '5,505' has more decimals than EUR"),
         ("31.01.2026;1,2,3;x", "the amount '1,2,3' can't be read: write it as 1234.50 or 1234,50"),
         ("31.01.2026;1e5;x", "the amount '1e5' can't be read: write it as 1234.50 or 1234,50"),
