@@ -41,10 +41,10 @@ async def add(
             if test:  # before its connection is charged: nothing is given back for one that becomes the test later
                 await set_test(book, row.id, True)
             told = await _connected(book)
+            row = await _marked(book.connection, row)
             details = {"name": row.name, "uniqueId": row.unique_id, "charged": told.charged, "currency": told.currency}
             details |= {"test": True} if test else {}
             await actor.note(book.connection, "device.added", account_id=account_id, subject=subject(row.id), details=details)
-    row = msgspec.structs.replace(row, blocked="unpaid" if told.blocked else None)
     await refreshed(shared, row.id)
     return row, told
 
@@ -72,10 +72,10 @@ async def move(
             book = next(book for book in books if book.account_id == account_id)
             row = await _changed(connection, actor, before, account_id, values)
             told = await _connected(book)
+            row = await _marked(connection, row)
             await _note(connection, actor, before, row, before.account_id)
             details = {"name": row.name, "uniqueId": row.unique_id, "charged": told.charged, "currency": told.currency}
             await actor.note(connection, "device.added", account_id=account_id, subject=subject(row.id), details=details)
-    row = msgspec.structs.replace(row, blocked="unpaid" if told.blocked else None)
     await refreshed(shared, row.id)
     return row, told
 
@@ -108,6 +108,12 @@ async def _connected(book: Book) -> ConnectedOut:
     outcome = await settle(book)
     needed = book.version.price if outcome.blocked else 0
     return ConnectedOut(outcome.total, bool(outcome.blocked), needed, book.balance, book.currency, digits(book.currency))
+
+
+async def _marked(connection: AsyncConnection[Any], row: DeviceRow) -> DeviceRow:
+    """With what blocks it: want of money, or an administrator's block from before it was removed."""
+    found = await (await connection.execute(sql.text("device_blocked"), {"id": row.id})).fetchone()
+    return msgspec.structs.replace(row, blocked=found[0] if found else None)
 
 
 async def _changed(

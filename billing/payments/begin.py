@@ -100,10 +100,8 @@ async def look_after(database: Database, providers: Providers, *, now: datetime 
         )
         silent = [await table.payment(connection, row[0]) for row in await cursor.fetchall()]
     for payment in silent:
-        async with database.pool.connection(
-            timeout=WAIT_S
-        ) as connection:  # first: whatever goes wrong, next time it's others' turn
-            await sql.run(connection, "asked", id=payment.id, now=now)
+        async with database.pool.connection(timeout=WAIT_S) as connection:
+            await sql.run(connection, "asked", id=payment.id, now=now)  # first: if this one stumbles, next time it's others' turn
         notice = await _news(providers.get(payment.provider), payment)
         if notice is None and payment.state == "created" and now - payment.created_at > EXPIRES:
             notice = Notice(f"expired:{payment.reference}", "expired", reference=str(payment.reference))

@@ -123,6 +123,14 @@ async def test_an_administrators_block_is_theirs_to_end(world: World) -> None:
         async with owner.signed_in() as client:
             (row,) = (await client.get("/api/billing/trackers")).json()
             assert (row["blocked"], row["reason"], row["unblockCost"]) == ("administrator", "stolen", None)
+            shown = (await client.get(f"/api/devices/{device['id']}")).json()
+            renumbered = await client.put(f"/api/devices/{device['id']}", json={**shown, "uniqueId": "another"})
+            assert (renumbered.status_code, renumbered.json()["title"]) == (409, "The tracker's number stays as it is")
+            assert (await client.delete(f"/api/devices/{device['id']}")).status_code == 204
+            again = await client.post("/api/devices", json={"name": "Truck", "uniqueId": device["uniqueId"]})
+            assert (again.status_code, again.json()["blocked"]) == (200, "administrator"), again.text
+            assert again.json()["billing"]["charged"] == 0
+            path = f"trackers/{again.json()['id']}"
         freed = await act(admin, owner, f"{path}/unblock")
         assert freed.json()["unblocked"] == ["Truck"]
         assert (await act(admin, owner, f"{path}/unblock")).json()["code"] == "not_blocked"
@@ -143,7 +151,8 @@ async def test_accounts_are_found(world: World) -> None:
 
         assert await found(q=rich.name.upper()) == [rich.id]
         assert await found(q=f"editor@{rich.name}") == [rich.id]
-        assert await found(q=str(rich.id)) == await found(q=account_number(rich.id)) == [rich.id]
+        assert rich.id in await found(q=str(rich.id))  # a short number may be part of another's name
+        assert await found(q=account_number(rich.id)) == [rich.id]
         assert await found(q=f" {account_number(rich.id)[:4]} {account_number(rich.id)[4:]} ") == [rich.id]
         assert await found(q="%") == await found(q="_") == []
         assert await found(q="\0" + rich.name) == [rich.id]

@@ -1,0 +1,2 @@
+-- Why a device doesn't work. Primary key.
+SELECT blocked FROM devices WHERE id = %(id)s
