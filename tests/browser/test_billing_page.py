@@ -366,6 +366,9 @@ async def test_a_refund_is_asked_once_even_when_its_answer_is_lost(visits: Visit
         await page.fill("[name=password]", "correct horse")
         await page.click("#login [type=submit]")
         await page.wait_for_url("**/billing/refund")
+        await page.fill("#refund-form [name=amount]", "21")
+        await page.click("#refund-form [type=submit]")
+        await expect(page.locator("#refund-form .form-error")).to_have_text("At most €20.00 can be given back.")
         keys: list[str] = []
 
         async def lose(route: Route) -> None:

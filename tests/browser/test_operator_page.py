@@ -93,7 +93,7 @@ async def test_cash_unblocks_trackers_and_is_reversed(visits: Visits, world: Wor
 
         await page.get_by_role("link", name="Audit log").last.click()
         await expect(page.locator(".op-audit")).to_contain_text("Entry reversed")
-        await expect(page.locator(".op-audit")).to_contain_text("payment.entered")
+        await expect(page.locator(".op-audit")).to_contain_text("Payment entered")
 
 
 async def test_a_bonus_can_be_thought_better_of_and_is_given_once(visits: Visits, world: World) -> None:

@@ -83,10 +83,12 @@ const forms: Record<string, (form: HTMLFormElement) => Promise<void>> = {
   },
   "refund-form": async (form) => {
     const comment = String(new FormData(form).get("comment") ?? "").trim();
-    const amount = amountOf(form);
-    const most = Number(form.dataset.most);
-    if (amount > most) throw new ApiError(409, t("At most {amount} can be given back.", { amount: formatMoney(most) }));
-    await act("/api/billing/refunds", { amount, comment });
+    try {
+      await act("/api/billing/refunds", { amount: amountOf(form), comment });
+    } catch (reason) {
+      if (!(reason instanceof ApiError) || reason.code !== "not_enough_money") throw reason;
+      throw new ApiError(reason.status, t("At most {amount} can be given back.", { amount: formatMoney(Number(form.dataset.most)) })); // and not: top up first
+    }
     again(t("The refund has been requested"));
   },
   "withdraw-form": async () => {
