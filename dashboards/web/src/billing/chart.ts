@@ -92,13 +92,13 @@ export class BurnDown {
     const { blocks, past } = this.data;
     const today = past.at(-1);
     plot.ctx.save();
-    if (blocks !== null) this.upright(plot, blocks, token("danger"), t("Blocked from here"), token("danger-soft"), 20);
-    if (today) this.upright(plot, today[0], token("text-3"), t("Today"), token("surface"), 3);
+    if (blocks !== null) this.upright(plot, blocks, token("danger"), t("Blocked from here"), token("danger-soft"), 20, Infinity);
+    if (today) this.upright(plot, today[0], token("text-3"), t("Today"), token("surface"), 3, blocks ?? Infinity);
     plot.ctx.restore();
   }
 
-  /** With words beside it, on a ground that hides the lines behind them. */
-  private upright(plot: uPlot, seconds: number, colour: string, text: string, ground: string, below: number): void {
+  /** With words beside it, on a ground that hides the lines behind them; on the left, where they would reach over the day `until`. */
+  private upright(plot: uPlot, seconds: number, colour: string, text: string, ground: string, below: number, until: number): void {
     const { ctx, bbox } = plot;
     const ratio = devicePixelRatio;
     const x = plot.valToPos(seconds, "x", true);
@@ -111,7 +111,8 @@ export class BurnDown {
     ctx.stroke();
     ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
     const width = ctx.measureText(text).width;
-    const left = x + width + 8 * ratio > bbox.left + bbox.width;
+    const end = Number.isFinite(until) ? plot.valToPos(until, "x", true) : bbox.left + bbox.width;
+    const left = x + width + 8 * ratio > end;
     if (left && below > 3) return; // the legend says it, too
     const start = left ? x - width - 5 * ratio : x + 5 * ratio;
     const top = bbox.top + below * ratio;
