@@ -257,6 +257,24 @@ async def test_a_tariff_is_changed_after_its_consequences_were_shown(visits: Vis
         await expect(dialog.get_by_role("button", name="Change")).to_have_count(0)
 
 
+async def test_a_tracker_is_added_as_the_test_tracker(visits: Visits, world: World) -> None:
+    """The tick stays while the other fields are filled in: what is asked for anew would come without it."""
+    who = await customer(world, money=1000, tariff="Basic")
+    unique_id = f"t{uuid4().hex[:10]}"
+    async with cabinet(visits, who, "/trackers") as page:
+        await page.get_by_role("button", name="Add a tracker").click()
+        await expect(page.locator("#connection")).to_contain_text("Connect for")
+        await page.check("#connection [name=test]")
+        await page.fill("#dialog [name=name]", "Tester")
+        await page.fill("#dialog [name=uniqueId]", unique_id)
+        await page.locator("#dialog [type=submit]").click()
+        await expect(page.locator("#trackers")).to_contain_text("Tester")
+        assert await who.balance() == 1000
+        await page.get_by_role("button", name="Add a tracker").click()
+        await expect(page.locator("#connection")).to_contain_text("Connect for")
+        await expect(page.locator("#connection [name=test]")).to_have_count(0)
+
+
 async def test_trackers_are_blocked_and_unblocked(visits: Visits, world: World) -> None:
     who = await customer(world, trackers=3, money=2000, tariff="Basic", days_ago=40)
     async with open_book(world.server.database, who.account_id) as book:
