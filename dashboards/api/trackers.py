@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from dashboards import auth, sql
 from dashboards.api import answers, devices
-from dashboards.api.parameters import Body, Id, Name, Note, Paged
+from dashboards.api.parameters import Name, Paged
 from dashboards.audited import Author
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import DeviceOut, UnknownOut, instant
@@ -22,16 +22,8 @@ from telematics.store.records import UnknownTracker
 router = APIRouter(prefix="/api/unknown-trackers", tags=["Unknown trackers"])
 
 
-class Adoption(Body):
-    unique_id: Name
-    name: Name
+class Adoption(devices.NewDevice):
     protocol: Name | None = None
-    account_id: Id | None = None
-    phone: Note | None = None
-    model: Note | None = None
-    contact: Note | None = None
-    category: Note | None = None
-    test: bool = False
 
 
 @router.get("", responses=answers.shaped(list[UnknownOut]))
@@ -59,8 +51,7 @@ async def adopt(adoption: Adoption, author: Author, shared: Shared) -> Response:
     )
     if not any(adoption.protocol in (None, row.protocol) for row in known):
         raise not_found("unknown tracker")
-    new = devices.NewDevice.model_validate({**adoption.model_dump(by_alias=True, exclude={"protocol"}), "attributes": None})
-    return answers.json(await devices.create(shared, author, new))
+    return answers.json(await devices.create(shared, author, adoption))
 
 
 @router.delete("", status_code=204, response_class=Response)

@@ -170,9 +170,11 @@ async def test_an_unknown_tracker_is_adopted(world: World) -> None:
         wrong = await anna.post("/api/unknown-trackers/adopt", json={"uniqueId": unique_id, "name": "Found", "protocol": "gt06"})
         assert wrong.status_code == 404
         device = await anna.post(
-            "/api/unknown-trackers/adopt", json={"uniqueId": unique_id, "name": "Found", "protocol": "osmand"}
+            "/api/unknown-trackers/adopt",
+            json={"uniqueId": unique_id, "name": "Found", "protocol": "osmand", "attributes": {"speedLimit": 90}},
         )
         assert device.json()["accountId"] == world.ids["Anna Ltd"]
+        assert device.json()["attributes"] == {"speedLimit": 90}
         assert await world.report(unique_id, NOW, 51.0, 71.0) == 200
         assert not await listed()
         assert (await anna.post("/api/unknown-trackers/adopt", json={"uniqueId": unique_id, "name": "x"})).status_code == 404

@@ -291,10 +291,22 @@ def test_the_ledger_outlives_an_account_without_money_and_its_trackers(books: Bo
     assert books.one("SELECT removed_at IS NOT NULL FROM billed_trackers WHERE id = %s", books.tracker)
 
 
-def test_the_audit_is_not_changed_either(books: Books) -> None:
-    books.connection.execute("INSERT INTO audit (action) VALUES ('tariff.changed')")
+PAST = {
+    "audit": "INSERT INTO audit (action) VALUES ('tariff.changed')",
+    "blocks": "INSERT INTO blocks (tracker_id, account_id, kind, day, since) SELECT id, account_id, 'owner', now(), now()"
+    " FROM billed_trackers",
+    "payments": "INSERT INTO payments (account_id, provider, amount, currency) VALUES (1, 'cash', 100, 'EUR')",
+    "payment_events": "INSERT INTO payment_events (provider, event_id, kind, body, outcome)"
+    " VALUES ('x', '1', 'paid', '{}', 'kept')",
+    "refunds": "INSERT INTO refunds (account_id, kind, amount, currency) VALUES (1, 'balance', 100, 'EUR')",
+}
+
+
+@pytest.mark.parametrize("table", PAST)
+def test_what_happened_stays_written(books: Books, table: str) -> None:
+    books.connection.execute(PAST[table])
     with pytest.raises(errors.RestrictViolation):
-        books.connection.execute("DELETE FROM audit")
+        books.connection.execute(f"DELETE FROM {table}")
 
 
 # --- reversals ---

@@ -523,4 +523,14 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_account ON audit (account_id, id);
 CREATE INDEX audit_action ON audit (action, id);
-CREATE TRIGGER audit_kept BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION ledger_refuse();
+
+-- What was done stays written.
+CREATE FUNCTION past_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what happened stays written in %', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER audit_kept BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION past_refuse();
+CREATE TRIGGER blocks_kept BEFORE DELETE ON blocks FOR EACH ROW EXECUTE FUNCTION past_refuse();
+CREATE TRIGGER payments_kept BEFORE DELETE ON payments FOR EACH ROW EXECUTE FUNCTION past_refuse();
+CREATE TRIGGER payment_events_kept BEFORE DELETE ON payment_events FOR EACH ROW EXECUTE FUNCTION past_refuse();
+CREATE TRIGGER refunds_kept BEFORE DELETE ON refunds FOR EACH ROW EXECUTE FUNCTION past_refuse();
