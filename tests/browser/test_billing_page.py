@@ -87,7 +87,7 @@ async def shop() -> AsyncIterator[Shop]:
     listening = socket.create_server(("127.0.0.1", 0))
     shop = Shop(listening.getsockname()[1])
     app = Starlette(routes=[Path("/pay", shop.page), Path("/done", shop.done, methods=["POST"])])
-    web = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    web = uvicorn.Server(uvicorn.Config(app, log_level="error", log_config=None, lifespan="off"))
     task = asyncio.create_task(web._serve(sockets=[listening]))
     await eventually(lambda: web.started)
     try:

@@ -284,7 +284,7 @@ async def test_a_session_that_ends_leads_to_the_login_and_back(visits: Visits, w
 
 async def test_a_fleet_without_trackers_leads_to_its_first(visits: Visits, world: World) -> None:
     async with visits.signed_in("anna", size=PHONE) as page:
-        await page.route("**/api/devices", lambda route: route.fulfill(json=[]))
+        await page.route("**/api/devices*", lambda route: route.fulfill(json=[]))
         await page.route_web_socket("**/api/socket", lambda _: None)
         await page.goto("/")
         await page.click("#list-empty a")
