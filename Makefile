@@ -4,6 +4,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 MARKS ?= not fault
+TESTS ?= tests
 WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ serve: $(BIN)/.installed ## Start the server for real, with telematics.toml and 
 	@exec $(BIN)/telematics serve
 
 test: $(BIN)/.developer ## Run the tests, on an embedded PostgreSQL or the one in TELEMATICS_TEST_DATABASE_URL
-	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(MARKS)"
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile -m "$(MARKS)" $(TESTS)
 
 check: lint test ## Formatting, lint, types, import contracts and tests
 

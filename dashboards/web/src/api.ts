@@ -241,6 +241,9 @@ export function leave(yes: boolean): void {
   leaving = yes;
 }
 
+/** Whether somebody is logging out just now. */
+export const isLeaving = (): boolean => leaving;
+
 /** The session is over: log in, and come back to this very view. */
 export function toLogin(): void {
   if (leaving) return;

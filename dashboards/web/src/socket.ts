@@ -1,6 +1,6 @@
 /* The live socket: the newest position of every vehicle first, then what changes. It comes back by itself, each time a little later
  * (and not at the same instant as everybody else's), and says so meanwhile. */
-import { type Alert, type Device, type FleetEvent, type Position, toLogin } from "./api";
+import { type Alert, type Device, type FleetEvent, type Position, isLeaving, toLogin } from "./api";
 
 export interface News {
   devices?: Device[];
@@ -69,6 +69,7 @@ export class LiveSocket {
   /** A browser doesn't say why a socket was refused, and one that was closed may be opened again: whoever changes what the server knows of
    * them loses theirs. When nobody is signed in any more, trying again is no use. */
   private async askWhy(): Promise<void> {
+    if (isLeaving()) return;
     const answer = await fetch("/api/session", { credentials: "same-origin", headers: { Accept: "application/json" } }).catch(() => null);
     if (answer?.status === 404) toLogin();
   }
