@@ -32,6 +32,7 @@ from billing.rules import local_day, zone_of
 from telematics.config import Settings
 from telematics.store.database import Database
 from telematics.store.errors import StoreError
+from telematics.tasks import together
 
 if TYPE_CHECKING:
     from telematics.store.changes import Changes
@@ -79,10 +80,11 @@ class Billing:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._again_and_again(self._round), name="billing rounds")
-            tasks.create_task(self._again_and_again(self._settle), name="connections")
-            tasks.create_task(self._again_and_again(self._look_after_payments), name="payments")
+        await together(
+            billing_rounds=self._again_and_again(self._round),
+            connections=self._again_and_again(self._settle),
+            payments=self._again_and_again(self._look_after_payments),
+        )
 
     async def _again_and_again(self, work: Callable[[], Awaitable[float]]) -> None:
         """`work` says for how many seconds there is nothing to do. Whatever happens must not stop the server: trackers are more

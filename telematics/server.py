@@ -42,6 +42,7 @@ from telematics.store.maintenance import Maintenance
 from telematics.store.records import Event
 from telematics.store.unknown import save_unknown
 from telematics.store.writer import Writer
+from telematics.tasks import end
 from telematics.zones.registry import Zones
 
 log = structlog.get_logger()
@@ -49,7 +50,6 @@ UNKNOWN_SAVED_S = 2.0
 RELISTEN_S = 1.0
 GATHER_S = 0.02  # for the changes behind the first one: an import of thousands is a few queries
 LOADED_AT_ONCE = 1_000  # devices, some 20 ms: a tariff that ends blocks thousands, and trackers want their turn between
-SWALLOWED_S = 1.0
 STOP_S = 10.0  # for a commit under way when the server is told to stop
 
 
@@ -172,11 +172,11 @@ class Server:
         await self.listeners.quiet()
         self.worker.stop()
         pipeline, *others = self._tasks
-        await _end(others)
+        await end(others)
         await asyncio.wait([pipeline], timeout=STOP_S)
         if not pipeline.done():
             log.warning("the database did not take the last batch in time; its trackers will send it again")
-        await _end([pipeline])
+        await end([pipeline])
         await self.listeners.stop()
 
     def hurry(self) -> None:
@@ -315,13 +315,3 @@ class Server:
                         await save_unknown(connection, unknown, self.settings.limits.unknown_trackers)
             except (StoreError, psycopg.Error) as error:
                 log.debug("unknown trackers not saved", reason=str(error))
-
-
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for their end. Said again, as Python 3.11's `wait_for`, which psycopg waits by, may swallow a
-    cancellation that comes together with what it waits for (python/cpython#86296)."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=SWALLOWED_S)

@@ -21,6 +21,7 @@ from telematics.logs import set_up_logs
 from telematics.store.changes import Changes
 from telematics.store.database import Database, open_database
 from telematics.store.errors import StoreError
+from telematics.tasks import together
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,5 @@ async def _run(settings: Settings) -> None:
         billing = billing_on(database, settings)
         billing.watch(changes)
         log.info("ready", role="jobs", database=database.edition)
-        async with aclosing(billing.providers), asyncio.TaskGroup() as tasks:
-            tasks.create_task(billing.run(), name="billing")
-            tasks.create_task(changes.run(), name="changes")
+        async with aclosing(billing.providers):
+            await together(billing=billing.run(), changes=changes.run())
