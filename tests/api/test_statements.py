@@ -214,6 +214,7 @@ async def test_csv_is_read_again_to_the_same_sums(told: Told, language: str, mon
         assert f"statement-{account_number(told.customer.id)}-{middle}-{told.last}.csv" in answer.headers["content-disposition"]
         assert answer.content.startswith(b"\xef\xbb\xbf")
         head, opening, *lines, closing = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+        found = await asked(client, told, **{"from": middle})
     words = WORDS[language]
     assert head == [f"{word}, EUR" if at in (7, 8, 9) else word for at, word in enumerate(words.headings)]
     assert (opening[3], closing[3]) == (words.opening, words.closing)
@@ -234,6 +235,15 @@ async def test_csv_is_read_again_to_the_same_sums(told: Told, language: str, mon
         assert not line[10].startswith("=")
     assert Decimal(closing[9]) == balance
     assert '\'=HYPERLINK("http://x")' in {line[4] for line in lines}
+    assert [(*line[4:8], *line[10:]) for line in lines] == [
+        (
+            *(statements.harmless(shown[name] or "") for name in ("deviceName", "uniqueId", "tariff")),
+            "" if shown["price"] is None else f"{Decimal(shown['price']) / 100:.2f}",
+            statements.harmless(shown["memo"] or ""),
+            str(shown["reverses"] or ""),
+        )
+        for shown in found["lines"]
+    ]
 
 
 @pytest.mark.parametrize("language", ["en", "kk"])
