@@ -6,18 +6,23 @@ module is one protocol and exports its `CODEC`.
 
 from protocols import gt06, osmand, teltonika, wialon
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
+from protocols.commands import Answer, CannotSend, Command, WrongParameter
 from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
 from protocols.frames import ANSWER, Frame
-from protocols.session import Codec, Decoded, Received, Session, Unreadable
+from protocols.session import Codec, Commanded, Decoded, Received, Session, Unreadable
 
 __all__ = [
     "ALARMS",
     "ALARM_BIT",
     "ANSWER",
     "CODECS",
+    "Answer",
     "BadFrame",
+    "CannotSend",
     "Codec",
     "Columns",
+    "Command",
+    "Commanded",
     "Decoded",
     "Frame",
     "ProtocolError",
@@ -25,11 +30,17 @@ __all__ = [
     "Session",
     "UnknownProtocol",
     "Unreadable",
+    "WrongParameter",
     "alarm_names",
     "codec",
 ]
 
-CODECS: tuple[Codec, ...] = (gt06.CODEC, osmand.CODEC, teltonika.CODEC, wialon.CODEC)
+CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's state: add at the end only
+    gt06.CODEC,
+    osmand.CODEC,
+    teltonika.CODEC,
+    wialon.CODEC,
+)
 
 
 def codec(name: str) -> Codec:

@@ -1,6 +1,8 @@
 """What can be wrong with bytes, chosen by what the reader does next.
 
 ProtocolError            catching it is always enough
+├── CannotSend           a command has no words in this protocol: say so to whoever gave it (`commands.py`)
+├── WrongParameter       a command from outside is wrong: say so to whoever wrote it (`commands.py`)
 ├── BadFrame             no manual allows these bytes: kept as a dead letter with the reason, never acknowledged
 └── UnknownProtocol      the caller named a protocol that is not in `protocols.CODECS`
 

@@ -4,6 +4,7 @@
 bytes ─ Session.receive ─ Received ┬ reply    written at once (heartbeats)
                                    ├ login    who claims to be talking: answer with Session.admit
                                    ├ frames   ─ Codec.decode ─ Decoded.columns ─ commit ─ Frame.ack is written
+                                   ├ answers  its word on our commands
                                    └ rejects  dead letters
 ```
 Both are pure: no sockets, no clocks, no database. The same bytes give the same frames however they were cut.
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from protocols.columns import Columns
+from protocols.commands import Answer, Command
 from protocols.errors import BadFrame
 from protocols.frames import Frame
 
@@ -30,6 +32,7 @@ class Received(msgspec.Struct):
     login: str | None = None
     rejects: list[BadFrame] = []
     close: bool = False  # the rest of the stream can't be read: write the reply, then hang up
+    answers: list[Answer] = []  # to commands; as a rule they are stored as reports as well, with the text as `result`
 
 
 class Session(Protocol):
@@ -41,6 +44,16 @@ class Session(Protocol):
 
     def admit(self, known: bool) -> Received:
         """Whether the tracker named in the last `login` is one of ours. Answers it and goes on with the bytes behind it."""
+        ...
+
+
+@runtime_checkable
+class Commanded(Session, Protocol):
+    """The session of a protocol that takes commands."""
+
+    def command(self, command: Command, serial: int, password: str) -> bytes:
+        """The bytes that tell the tracker to do so. `serial` is 1 to 65535 and comes back in `Answer.serial` where the protocol
+        has room for it; `password` is the tracker's own, empty when none is set. Raises CannotSend."""
         ...
 
 
@@ -72,3 +85,9 @@ class Codec:
     decode: Callable[[Sequence[Frame]], Decoded]  # frames of any kinds and trackers; never raises on their bytes
     makers: str  # who makes such trackers, for the docs
     source: str  # the manual or page that the layout was taken from
+    models: str = ""  # some of them by name, for the docs
+    reads: str = ""  # what is read in its reports beside place and time, for the docs
+    http: bool = False  # its messages are HTTP requests
+    commands: tuple[str, ...] = ()  # types in `commands.TYPES` that its sessions can send; they are `Commanded` then
+    answers: bool = True  # trackers answer commands; False: a command is done when it is sent
+    sms: Callable[[Command, str], str] | None = None  # a command, and the password, as a text message. Raises CannotSend
