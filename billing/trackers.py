@@ -149,20 +149,22 @@ async def unblock(book: Book, device_id: int) -> Outcome:
     return outcome
 
 
-async def block(book: Book, device_id: int, reason: str = "") -> None:
+async def block(book: Book, device_id: int, reason: str = "") -> Outcome:
     """By its owner: it costs nothing from tomorrow on. Raises Refused: no_tracker, already_blocked."""
     tracker = await _tracker(book, device_id)
     if tracker.owner_since is not None:
         raise Refused("already_blocked", f"{tracker.name} is blocked already.")
     await book.add_blocks("owner", {tracker.id: None}, reason)
+    return Outcome()
 
 
-async def block_by_administrator(book: Book, device_id: int, reason: str) -> None:
+async def block_by_administrator(book: Book, device_id: int, reason: str) -> Outcome:
     """Which no top-up lifts. Raises Refused: no_tracker, already_blocked."""
     tracker = await _tracker(book, device_id)
     if tracker.administrator_since is not None:
         raise Refused("already_blocked", f"{tracker.name} is blocked by the provider already.")
     await book.add_blocks("administrator", {tracker.id: None}, reason)
+    return Outcome()
 
 
 async def unblock_by_administrator(book: Book, device_id: int) -> Outcome:

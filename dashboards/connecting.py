@@ -1,12 +1,14 @@
-"""Trackers come, go and change hands: stored, paid for and told to the audit log in one transaction with their account's book."""
+"""Trackers come, go, change hands, are blocked and work again: stored, paid for and told to the audit log in one transaction with
+their account's book."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from fastapi import Response
 from psycopg import AsyncConnection
 from psycopg.errors import ForeignKeyViolation, RestrictViolation, UniqueViolation
 from psycopg.types.json import Jsonb
@@ -15,9 +17,11 @@ import billing.sql
 from billing.book import book_on, open_book
 from billing.ledger import Book
 from billing.money import digits
-from billing.trackers import set_test, settle
+from billing.trackers import Outcome, set_test, settle
 from dashboards import sql
 from dashboards.audited import Actor
+from dashboards.billing_shapes import from_outcome
+from dashboards.idempotency import Deed
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import ConnectedOut, DeviceRow
 from dashboards.state import State
@@ -90,6 +94,21 @@ async def remove(shared: State, actor: Actor, before: DeviceRow) -> None:
             book.connection, "device.removed", account_id=before.account_id, subject=subject(before.id), details=details
         )
     await refreshed(shared, before.id)
+
+
+async def tracker_deed(
+    once: Deed, account_id: int, device_id: int, action: str, do: Callable[[Book, int], Awaitable[Outcome]], **details: Any
+) -> Response:
+    """Blocked, unblocked, made the test tracker: once under its key. The audit log gets `details` and, where there was one, the
+    price."""
+    async with once.book(account_id) as book:
+        outcome = await do(book, device_id)
+        if outcome.charges:
+            details |= {"charged": outcome.total, "currency": book.currency}
+        await once.actor.note(book.connection, action, account_id=account_id, subject=subject(device_id), details=details)
+        answer = await once.keep(book.connection, from_outcome(outcome, book.balance, book.currency))
+    await refreshed(once.state, device_id)
+    return answer
 
 
 async def refreshed(shared: State, device_id: int) -> None:

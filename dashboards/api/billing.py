@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,7 +21,7 @@ from billing.errors import Refused
 from billing.money import LARGEST, digits
 from billing.rules import COVERED_DAYS, share
 from billing.tariffs import change, changes_left
-from billing.trackers import Outcome, Tracker, block, rehearsed, set_test, unblock
+from billing.trackers import Tracker, block, rehearsed, set_test, unblock
 from billing.trackers import connection_cost as cost_of_connection
 from dashboards import auth, cabinet, sql
 from dashboards.api import answers
@@ -43,7 +44,7 @@ from dashboards.billing_shapes import (
     from_tariff,
     from_version,
 )
-from dashboards.connecting import refreshed, subject
+from dashboards.connecting import tracker_deed
 from dashboards.idempotency import Once
 from dashboards.shapes import instant
 from dashboards.state import Shared
@@ -137,43 +138,23 @@ async def trackers(account_id: auth.Account, shared: Shared, page: Paged, reques
 
 
 @router.post("/trackers/{device_id}/unblock", responses=answers.shaped(OutcomeOut))
-async def unblock_tracker(device_id: DeviceId, account_id: auth.Account, shared: Shared, once: Once) -> Response:
+async def unblock_tracker(device_id: DeviceId, account_id: auth.Account, once: Once) -> Response:
     """Today is charged, or what was unpaid of its connection, and it works."""
-    async with once.book(account_id) as book:
-        outcome = await unblock(book, device_id)
-        details = {"charged": outcome.total, "currency": book.currency}
-        await once.actor.note(
-            book.connection, "tracker.unblocked", account_id=account_id, subject=subject(device_id), details=details
-        )
-        answer = await once.keep(book.connection, from_outcome(outcome, book.balance, book.currency))
-    await refreshed(shared, device_id)
-    return answer
+    return await tracker_deed(once, account_id, device_id, "tracker.unblocked", unblock)
 
 
 @router.post("/trackers/{device_id}/block", responses=answers.shaped(OutcomeOut))
-async def block_tracker(device_id: DeviceId, reason: Reason, account_id: auth.Account, shared: Shared, once: Once) -> Response:
+async def block_tracker(device_id: DeviceId, reason: Reason, account_id: auth.Account, once: Once) -> Response:
     """By its owner: it is off the map, tells nothing and costs nothing from tomorrow on."""
-    async with once.book(account_id) as book:
-        await block(book, device_id, reason.reason)
-        details = {"reason": reason.reason}
-        await once.actor.note(
-            book.connection, "tracker.blocked", account_id=account_id, subject=subject(device_id), details=details
-        )
-        answer = await once.keep(book.connection, from_outcome(Outcome(), book.balance, book.currency))
-    await refreshed(shared, device_id)
-    return answer
+    why = reason.reason
+    return await tracker_deed(once, account_id, device_id, "tracker.blocked", partial(block, reason=why), reason=why)
 
 
 @router.post("/trackers/{device_id}/test", responses=answers.shaped(OutcomeOut))
-async def test_tracker(device_id: DeviceId, choice: TestChoice, account_id: auth.Account, shared: Shared, once: Once) -> Response:
+async def test_tracker(device_id: DeviceId, choice: TestChoice, account_id: auth.Account, once: Once) -> Response:
     """An account's test tracker costs nothing. Made an ordinary one, it is connected anew."""
-    async with once.book(account_id) as book:
-        outcome = await set_test(book, device_id, choice.test)
-        details = {"test": choice.test, "charged": outcome.total, "currency": book.currency}
-        await once.actor.note(book.connection, "tracker.test", account_id=account_id, subject=subject(device_id), details=details)
-        answer = await once.keep(book.connection, from_outcome(outcome, book.balance, book.currency))
-    await refreshed(shared, device_id)
-    return answer
+    test = choice.test
+    return await tracker_deed(once, account_id, device_id, "tracker.test", partial(set_test, test=test), test=test)
 
 
 @router.get("/connection", responses=answers.shaped(ConnectionOut))

@@ -8,6 +8,7 @@ after the request, so that they aren't written twice even when the stored answer
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -51,7 +52,7 @@ from dashboards.billing_shapes import (
     from_version,
     tariff_detail,
 )
-from dashboards.connecting import refreshed, subject
+from dashboards.connecting import tracker_deed
 from dashboards.idempotency import Once
 from dashboards.operator_rows import AccountRow, DefaultsRow
 from dashboards.state import Shared
@@ -253,32 +254,18 @@ async def change_tariff(account_id: PathId, choice: TariffChoice, _: auth.Admini
 
 @router.post("/accounts/{account_id}/trackers/{device_id}/block", responses=answers.shaped(OutcomeOut))
 async def block_tracker(
-    account_id: PathId, device_id: DeviceId, blocking: Blocking, _: auth.Administrator, shared: Shared, once: Once
+    account_id: PathId, device_id: DeviceId, blocking: Blocking, _: auth.Administrator, once: Once
 ) -> Response:
     """No top-up lifts it."""
-    async with once.book(account_id) as book:
-        await block_by_administrator(book, device_id, blocking.reason)
-        details = {"reason": blocking.reason}
-        await once.actor.note(
-            book.connection, "tracker.blocked", account_id=account_id, subject=subject(device_id), details=details
-        )
-        answer = await once.keep(book.connection, from_outcome(Outcome(), book.balance, book.currency))
-    await refreshed(shared, device_id)
-    return answer
+    why = blocking.reason
+    deed = partial(block_by_administrator, reason=why)
+    return await tracker_deed(once, account_id, device_id, "tracker.blocked", deed, reason=why)
 
 
 @router.post("/accounts/{account_id}/trackers/{device_id}/unblock", responses=answers.shaped(OutcomeOut))
-async def unblock_tracker(account_id: PathId, device_id: DeviceId, _: auth.Administrator, shared: Shared, once: Once) -> Response:
+async def unblock_tracker(account_id: PathId, device_id: DeviceId, _: auth.Administrator, once: Once) -> Response:
     """It works again if nothing else blocks it, and today can be paid."""
-    async with once.book(account_id) as book:
-        outcome = await unblock_by_administrator(book, device_id)
-        details = {"charged": outcome.total, "currency": book.currency}
-        await once.actor.note(
-            book.connection, "tracker.unblocked", account_id=account_id, subject=subject(device_id), details=details
-        )
-        answer = await once.keep(book.connection, from_outcome(outcome, book.balance, book.currency))
-    await refreshed(shared, device_id)
-    return answer
+    return await tracker_deed(once, account_id, device_id, "tracker.unblocked", unblock_by_administrator)
 
 
 # --- tariffs

@@ -11,7 +11,7 @@ import pytest
 
 from telematics.store import audit
 from tests.api.conftest import NOW, World
-from tests.api.money import customer, key, tariff
+from tests.api.money import PRICE, customer, key, tariff
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,6 +43,34 @@ async def test_what_is_done_with_a_tracker(world: World) -> None:
             ("device.changed", {"name": ["Truck", "Lorry"], "attributes": [{}, {"plate": "1", "devicePassword": "…"}]}),
             ("device.removed", {"name": "Lorry", "uniqueId": device["uniqueId"]}),
         ]
+
+
+async def test_what_a_block_was_for_and_what_its_end_cost(world: World) -> None:
+    owner = await customer(world, paid=await tariff(world), balance=2 * PRICE)
+    async with owner.signed_in() as client, world.signed_in("admin") as admin:
+        device = (await owner.device(client))["id"]
+        own, providers = f"/api/billing/trackers/{device}", f"/api/billing/operator/accounts/{owner.id}/trackers/{device}"
+        for by, path, body in (
+            (client, f"{own}/block", {"reason": "sold"}),
+            (client, f"{own}/unblock", {}),
+            (admin, f"{providers}/block", {"reason": "stolen"}),
+            (admin, f"{providers}/unblock", {}),
+            (client, f"{own}/test", {"test": True}),
+            (client, f"{own}/test", {"test": False}),
+        ):
+            answer = await by.post(path, json=body, headers=key())
+            assert answer.status_code == 200, answer.text
+        assert (await told(client))[1:] == [
+            ("tracker.blocked", {"reason": "sold"}),
+            ("tracker.unblocked", {}),
+            ("tracker.blocked", {"reason": "stolen"}),
+            ("tracker.unblocked", {}),
+            ("tracker.test", {"test": True}),
+            ("tracker.test", {"test": False, "charged": PRICE, "currency": "EUR"}),
+        ]
+        found = [line for line in await lines(client) if line["action"].startswith("tracker.")]
+        assert {line["subject"] for line in found} == {f"device {device}"}
+        assert [line["byProvider"] for line in found] == [False, False, True, True, False, False]
 
 
 async def test_what_is_done_with_people(world: World) -> None:
