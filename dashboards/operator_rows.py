@@ -178,7 +178,7 @@ class BankLineRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """Of `operator_audit.sql`."""
+    """Of `operator_audit.sql`; the API's has one column more."""
 
     id: int
     at: datetime

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -13,6 +12,7 @@ from dashboards.api import answers
 from dashboards.api.deliveries import Before, Limit, Since, Until
 from dashboards.api.parameters import Id
 from dashboards.billing_shapes import AuditOut
+from dashboards.operator_rows import AuditRow
 from dashboards.problems import not_found
 from dashboards.shapes import instant
 from dashboards.state import Shared
@@ -24,20 +24,10 @@ Action = Annotated[str | None, Query(max_length=64, pattern=r"^[a-zA-Z.]+$", des
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRow:
+class ToldRow(AuditRow):
     """A row of `audit.sql`."""
 
-    id: int
-    at: datetime
-    user_id: int | None
-    user_name: str
-    account_id: int | None
-    account: str | None
-    action: str
-    subject: str
-    details: dict[str, Any]
-    address: str
-    by_provider: bool
+    by_provider: bool  # then customers aren't told who
 
 
 @router.get("", responses=answers.shaped(list[AuditOut]))
@@ -58,7 +48,7 @@ async def audit(
     found = await sql.rows(
         shared.server.database,
         "audit",
-        AuditRow,
+        ToldRow,
         wanted=account_id,
         user_id=user_id,
         action=action,
@@ -69,7 +59,7 @@ async def audit(
         **viewer.scope,
     )
 
-    def shape(row: AuditRow) -> AuditOut:
+    def shape(row: ToldRow) -> AuditOut:
         hidden = row.by_provider and not viewer.administrator
         return AuditOut(
             id=row.id,
