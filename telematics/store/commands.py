@@ -1,0 +1,143 @@
+"""Commands to trackers and what became of them. Each function works within its caller's transaction.
+
+    queued → sent → answered
+       │       ├──→ failed       the tracker says no, or nothing however often it is asked
+       ├───────┴──→ expired
+       └──→ withdrawn
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from telematics.store.repair import clean_json, clean_text
+from telematics.store.sql import query
+
+MOST_WAITING = 50  # of a device: nobody has more to say to a tracker that is away
+LONGEST_TEXT = 4_000  # of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommand:
+    """To be queued. `parameters` are checked (`protocols.commands.checked`)."""
+
+    device_id: int
+    type: str
+    parameters: Mapping[str, Any]
+    lasts: timedelta
+    sms: bool = False
+    when_slow: bool = False
+    user_id: int | None = None
+    rule_id: int | None = None
+    saved_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row of commands_waiting.sql."""
+
+    id: int
+    account_id: int
+    device_id: int
+    type: str
+    parameters: dict[str, Any]
+    sms: bool
+    when_slow: bool
+    state: Literal["queued", "sent"]
+    tries: int
+    sent_at: datetime | None
+    expires_at: datetime
+    phone: str  # of the tracker; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """A row of command_accounts.sql."""
+
+    id: int
+    account_id: int
+    device_id: int
+
+
+async def add(connection: AsyncConnection[Any], new: NewCommand, now: datetime) -> int | None:
+    """Its number; None: MOST_WAITING wait already, or the device is gone. Whoever listens to `changes` takes it from there."""
+    row = await connection.execute(
+        query("add_command"),
+        {
+            "device_id": new.device_id,
+            "user_id": new.user_id,
+            "rule_id": new.rule_id,
+            "saved_id": new.saved_id,
+            "type": new.type,
+            "parameters": Jsonb(clean_json(dict(new.parameters))),
+            "sms": new.sms,
+            "when_slow": new.when_slow,
+            "expires_at": now + new.lasts,
+            "most": MOST_WAITING,
+        },
+    )
+    found = await row.fetchone()
+    return None if found is None else int(found[0])
+
+
+async def waiting(connection: AsyncConnection[Any], ids: Sequence[int] | None = None) -> list[Waiting]:
+    """Those of these that wait, or all that do (None)."""
+    async with connection.cursor(row_factory=class_row(Waiting)) as cursor:
+        await cursor.execute(query("commands_waiting"), {"ids": None if ids is None else list(ids)})
+        return await cursor.fetchall()
+
+
+async def whose(connection: AsyncConnection[Any], ids: Sequence[int]) -> list[Whose]:
+    async with connection.cursor(row_factory=class_row(Whose)) as cursor:
+        await cursor.execute(query("command_accounts"), {"ids": list(ids)})
+        return await cursor.fetchall()
+
+
+async def sent(connection: AsyncConnection[Any], command_id: int, at: datetime, *, awaits: bool) -> None:
+    """It has left; `awaits`: the tracker answers, and until it does the command isn't done."""
+    await connection.execute(query("command_sent"), {"id": command_id, "at": at, "awaits": awaits})
+
+
+async def ended(
+    connection: AsyncConnection[Any],
+    command_id: int,
+    *,
+    state: Literal["answered", "failed"],
+    reason: str | None = None,
+    answer: str | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Whether that was news."""
+    row = await connection.execute(
+        query("command_ended"),
+        {
+            "id": command_id,
+            "state": state,
+            "reason": reason,
+            "answer": None if answer is None else clean_text(answer)[:LONGEST_TEXT],
+            "answered_at": at,
+        },
+    )
+    return await row.fetchone() is not None
+
+
+async def waits(connection: AsyncConnection[Any], command_id: int, reason: str | None) -> None:
+    await connection.execute(query("command_waits"), {"id": command_id, "reason": reason})
+
+
+async def withdraw(connection: AsyncConnection[Any], command_id: int) -> bool:
+    """Whether it could still be taken back: what has left has left."""
+    row = await connection.execute(query("withdraw_command"), {"id": command_id})
+    return await row.fetchone() is not None
+
+
+async def expire(connection: AsyncConnection[Any], now: datetime) -> int:
+    """How many are too old now."""
+    return len(await (await connection.execute(query("expire_commands"), {"now": now})).fetchall())

@@ -1,0 +1,13 @@
+-- Puts a command into a device's queue, unless too many wait there. Returns its id, or nothing. A command that lets the engine run
+-- takes the place of those that would stop it. Lives on commands_waiting.
+WITH superseded AS (
+    UPDATE commands SET state = 'withdrawn', reason = 'superseded'
+    WHERE device_id = %(device_id)s AND state = 'queued' AND type = 'engineStop' AND %(type)s = 'engineResume'
+)
+INSERT INTO commands (account_id, device_id, user_id, rule_id, saved_id, type, parameters, sms, when_slow, expires_at)
+SELECT account_id, id, %(user_id)s, %(rule_id)s, %(saved_id)s, %(type)s, %(parameters)s, %(sms)s, %(when_slow)s, %(expires_at)s
+FROM devices
+WHERE id = %(device_id)s AND (
+    SELECT count(*) FROM commands WHERE device_id = %(device_id)s AND (state = 'queued' OR (state = 'sent' AND awaits))
+) < %(most)s
+RETURNING id
