@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -27,12 +27,12 @@ class CantRead(ValueError):
     """No manual allows these bytes, though their frame was whole. The message is the reason for the dead letter."""
 
 
-class Report(msgspec.Struct):
+class Report(msgspec.Struct, omit_defaults=True):  # what isn't sent isn't written either, where a frame carries it as JSON
     """One report as plain values; the units are those of `columns.Columns`. NaN and None: not sent."""
 
     time_ms: int | None = None  # since 1970, UTC; None: the time of arrival counts
     valid: bool = False
-    alarms: int = 0
+    alarms: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     latitude: float = NAN
     longitude: float = NAN
     altitude_m: float = NAN

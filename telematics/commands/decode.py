@@ -15,7 +15,6 @@ from rich.table import Table
 import protocols
 from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
 
-OVER_HTTP = {"osmand"}
 UNITS = {
     "latitude": "°", "longitude": "°", "altitude_m": "m", "speed_kmh": "km/h", "course_deg": "°", "accuracy_m": "m",
     "power_v": "V", "battery_v": "V", "battery_percent": "%", "odometer_m": "m", "engine_hours_s": "s", "fuel_l": "l",
@@ -52,9 +51,9 @@ def wire_of(codec: Codec, packet: str) -> bytes:
     try:
         return bytes.fromhex(packet)
     except ValueError:
-        if codec.name in OVER_HTTP and not packet.startswith(("GET ", "POST ")):
+        if codec.http and not packet.startswith(("GET ", "POST ")):
             return http_request({"path": "/", "query": packet.partition("?")[2] or packet})
-        return packet.encode() + (b"\r\n\r\n" if codec.name in OVER_HTTP else b"\r\n")
+        return packet.encode() + (b"\r\n\r\n" if codec.http else b"\r\n")
 
 
 def answer(codec: Codec, line: str) -> str:
