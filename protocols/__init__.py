@@ -4,7 +4,7 @@
 module is one protocol and exports its `CODEC`.
 """
 
-from protocols import gt06, osmand, teltonika, wialon
+from protocols import gt06, osmand, ruptela, teltonika, wialon
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
 from protocols.commands import Answer, CannotSend, Command, WrongParameter
 from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
@@ -40,6 +40,7 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     osmand.CODEC,
     teltonika.CODEC,
     wialon.CODEC,
+    ruptela.CODEC,
 )
 
 
