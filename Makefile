@@ -8,7 +8,7 @@ TESTS ?= tests
 WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint fault bench format clean
+.PHONY: help demo serve test check lint fault bench docs format clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ fault: $(BIN)/.developer ## Kill the server and the database under load, again a
 
 bench: $(BIN)/.developer ## Measure acknowledged positions a second against raw COPY (minutes)
 	$(BIN)/python -m bench
+
+docs: $(BIN)/.installed ## Write docs/protocols.md, which is made from the code
+	$(BIN)/python -m protocols.table
 
 format: $(BIN)/.developer ## Put the code in order
 	$(BIN)/ruff format .

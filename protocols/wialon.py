@@ -530,4 +530,6 @@ CODEC = Codec(
     decode=decode,
     makers="Gurtam's open protocol: ArusNavi, Bitrek, Galileosky, Navtelecom, Neomatica, Wialon's phone apps and many others",
     source="Gurtam, Wialon IPS communication protocol, v.1.1, v.2.0 and v.2.1",
+    models="any that is set to Wialon IPS",
+    reads="inputs, outputs, analog inputs, driver's key, messages of the driver, any parameter",
 )

@@ -41,4 +41,6 @@ CODEC = Codec(
     decode=decode,
     makers="Concox, Jimi IoT, Wanway, Benway, SEEWORLD and most unnamed clones",
     source='"GPS Tracker Communication Protocol (GT06)", Concox',
+    models="GT06N, TR06, GT100, GT300, JM-LL301, JM-VL01, VL03, VL103, WeTrack2, ET25, S20, WD-209",
+    reads="ignition, power, battery, signal, odometer, alarms, Wi-Fi and cells, sensors, OBD, answers to commands",
 )

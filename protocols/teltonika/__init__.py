@@ -40,4 +40,6 @@ CODEC = Codec(
     decode=decode,
     makers="Teltonika (FMB, FMC, FMM, FMT, FMU, FMP, TAT, TMT, TFT, FM, GH) and clones",
     source="Teltonika wiki: Teltonika Data Sending Protocols; Teltonika Data Sending Parameters ID",
+    models="FMB9xx, FMB1xx, FMB640, FMC130, FMC650, FMM920, FMP100, FMT100, TAT100, TMT250, FM1100, FM4200, FM5300, GH3000",
+    reads="all IO elements: ignition, motion, power, battery, odometer, fuel, CAN and OBD, beacons, drivers, alarms",
 )

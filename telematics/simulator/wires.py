@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import protocols
-from telematics.simulator import gt06, osmand, teltonika, wialon
+from telematics.simulator import flespi, gt06, osmand, owntracks, teltonika, wialon
 from telematics.simulator.fix import Fix, Wire
 
 MOST_UDP_RECORDS = 12  # what fits into a datagram that no router cuts
@@ -42,6 +42,8 @@ WIRES: dict[str, Callable[[str], Wire]] = {
     "osmand": osmand.Tracker,
     "teltonika": teltonika.Tracker,
     "wialon": wialon.Tracker,
+    "owntracks": owntracks.Tracker,
+    "flespi": flespi.Tracker,
 }
 UDP_WIRES: dict[str, Callable[[str], Wire]] = {"teltonika": TeltonikaUdp}
 
