@@ -4,7 +4,7 @@
 module is one protocol and exports its `CODEC`.
 """
 
-from protocols import egts, flespi, gt06, h02, opengts, osmand, owntracks, ruptela, suntech, t55, teltonika, wialon
+from protocols import egts, flespi, gt06, h02, mqtt, opengts, osmand, owntracks, ruptela, suntech, t55, teltonika, wialon
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
 from protocols.commands import Answer, CannotSend, Command, WrongParameter
 from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
@@ -48,6 +48,7 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     h02.CODEC,
     t55.CODEC,
     suntech.CODEC,
+    mqtt.CODEC,
 )
 
 

@@ -11,10 +11,13 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from protocols.mqtt import units_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -206,6 +209,103 @@ class BillingSettings(Section):
         return providers
 
 
+class MqttFieldSettings(Section):
+    """One value of a JSON message whose unit isn't the column's. `[mqtt.sources.fields]`"""
+
+    path: str = Field(min_length=1, description="Where it stands, with points between: gps.speed; a number is a place in a list.")
+    unit: str = Field(description="What it is measured in, such as m/s or knots for speed_kmh, see mqtt.md.")
+
+
+class MqttSourceSettings(Section):
+    """Messages alike that trackers publish. `[[mqtt.sources]]`"""
+
+    topic: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="Where they are published; + is any level, # all that follow, {id} the level that is the tracker's unique id.",
+    )
+    kind: Literal["owntracks", "teltonika", "flespi", "json"] = Field(
+        "json", description="What is in them: owntracks, teltonika, flespi or json."
+    )
+    fields: dict[str, str | MqttFieldSettings] = Field(
+        default_factory=dict,
+        description="Of json: which of our names has its value where, see mqtt.md; empty: the message has our names.",
+    )
+
+    @field_validator("topic")
+    @classmethod
+    def _is_a_filter(cls, topic: str) -> str:
+        levels = topic.split("/")
+        if topic.count("{id}") > 1 or set(topic.replace("{id}", "")) & set("{}\0") or topic.startswith("$share/"):
+            raise ValueError("write it as fleet/{id}/position: {id} once at most, no other braces, and without $share")
+        if any(level != wild and wild in level for level in levels for wild in "+#") or "#" in levels[:-1]:
+            raise ValueError("+ and # are levels of their own, and # is the last one")
+        return topic
+
+    @field_validator("fields")
+    @classmethod
+    def _have_units(cls, fields: dict[str, str | MqttFieldSettings]) -> dict[str, str | MqttFieldSettings]:
+        for name, field in fields.items():
+            if isinstance(field, MqttFieldSettings) and field.unit not in units_of(name):
+                raise ValueError(f"units of {name} are {', '.join(units_of(name)) or 'none'}, not {field.unit}")
+        return fields
+
+
+class MqttSettings(Section):
+    """A broker that trackers publish to, and that we publish to. `[mqtt]`"""
+
+    url: SecretStr | None = Field(
+        None,
+        description="mqtt://user:password@host:1883, or mqtts://…:8883 with TLS; what a user or password may not hold is written"
+        " %40; unset: no MQTT.",
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authority that vouches for the broker; unset: those of the system."
+    )
+    certificate: Path | None = Field(None, description="PEM file with our own certificate, if the broker asks for one.")
+    key: Path | None = Field(None, description="PEM file with its private key.")
+    client_id: str = Field(
+        "telematics",
+        pattern=r"^[0-9A-Za-z_-]{1,48}$",
+        description="Our name at the broker, which keeps messages for it; no two servers may have the same.",
+    )
+    share: str = Field(
+        "telematics",
+        pattern=r"^[^/+#\s]*$",
+        description="Group of servers that split the messages among them, where the broker can do that; empty: each gets all.",
+    )
+    keep_s: int = Field(
+        604_800, ge=0, le=2**32 - 1, description="How long the broker keeps messages for us while we are away (MQTT 5)."
+    )
+    waiting_messages: int = Field(
+        500, gt=0, le=65_535, description="Messages that we take before the first of them is stored and acknowledged."
+    )
+    sources: tuple[MqttSourceSettings, ...] | None = Field(
+        None, description="What is subscribed to, see below; unset: OwnTracks' owntracks/+/+; an empty list: nothing."
+    )
+    prefix: str = Field(
+        "telematics",
+        pattern=r"^[^+#\s/$]+(/[^+#\s/]+)*$",
+        description="What our topics begin with; no two servers may have the same.",
+    )
+    discovery_prefix: str = Field(
+        "homeassistant", pattern=r"^[^+#\s/$]+(/[^+#\s/]+)*$", description="The same of Home Assistant's discovery."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_broker(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            try:
+                good = parts.scheme in ("mqtt", "mqtts") and parts.hostname and parts.path in ("", "/") and (parts.port or 1) > 0
+            except ValueError:  # the port is no number
+                good = False
+            if not good or parts.query or parts.fragment:
+                raise ValueError("write it as mqtt://user:password@host:1883 or mqtts://user:password@host:8883")
+        return url
+
+
 class MapSettings(Section):
     """What the pages show under the vehicles. `[map]`"""
 
@@ -251,6 +351,7 @@ class Settings(BaseSettings):
     sms: SmsSettings = Field(default_factory=SmsSettings)
     billing: BillingSettings = Field(default_factory=BillingSettings)
     map: MapSettings = Field(default_factory=MapSettings)
+    mqtt: MqttSettings = Field(default_factory=MqttSettings)
 
     @field_validator("public_url")
     @classmethod

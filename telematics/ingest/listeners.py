@@ -86,11 +86,12 @@ class Listeners:
         return self._crowd.drop(device_id)
 
     def _enabled(self) -> list[tuple[Codec, ListenerSettings]]:
-        known = tuple(codec.name for codec in self._codecs)
+        codecs = [codec for codec in self._codecs if codec.transports]  # others come by way of a broker
+        known = tuple(codec.name for codec in codecs)
         for name in self._settings.listeners:
             if name not in known:
                 raise UnknownListener(name, known)
-        wanted = [(codec, self._settings.listeners.get(codec.name, ListenerSettings())) for codec in self._codecs]
+        wanted = [(codec, self._settings.listeners.get(codec.name, ListenerSettings())) for codec in codecs]
         return [(codec, settings) for codec, settings in wanted if settings.enabled]
 
     def _affordable(self) -> int:
