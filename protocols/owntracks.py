@@ -105,8 +105,10 @@ def _reports(message: dict[str, Any]) -> list[Report]:
         if kind == "location" or message.get("lat") is not None:
             report.latitude, report.longitude = _degrees(message, "lat", 90), _degrees(message, "lon", 180)
             report.valid = True
-        if kind == "transition" and (alarm := TRANSITIONS.get(str(message.get("event")))):
-            report.alarm(alarm)
+        if kind == "transition":
+            report.attributes["event"] = event = str(message.get("event"))  # not `t`, which says how the phone noticed it
+            if event in TRANSITIONS:
+                report.alarm(TRANSITIONS[event])
         return [report]
     if kind in ("waypoint", "lwt", "status"):
         report = _rest(message)
