@@ -16,9 +16,10 @@ Packet  length u16 | IMEI u64 | command u8 | content | CRC-16/KERMIT u16 of all 
 37      files: 2 u8 | source u8 | name, 8 bytes | parts u16 | part u16 | bytes     not kept; the next part is asked for
 2 3 4 7 answers to commands, text;  5 6 17 answers to commands, a byte
 To it   length u16 | 100 + command u8 | content | CRC-16/KERMIT u16
-        108 text as in an SMS · 102 configuration · 103 version · 104 firmware · 105 server · 106 odometer · 117 output · 137 photo
-Source  Ruptela, "Communication protocol" (FM-Pro4, FM-Eco4, FM-Tco4), tables "Records", "Extended records", "IO ID list"; scales of
-        values and names of attributes as in Traccar's RuptelaProtocolDecoder; words of SMS: "FM4 SMS commands"
+        108 text as in an SMS · 102 configuration · 103 version · 104 firmware · 105 server · 106 odometer · 117 output
+        137 photo
+Source  Ruptela, "Communication protocol" (FM-Pro4, FM-Eco4, FM-Tco4), tables "Records", "Extended records", "IO ID list"; scales
+        of values and names of attributes as in Traccar's RuptelaProtocolDecoder; words of SMS: "FM4 SMS commands"
 """
 
 from __future__ import annotations
@@ -163,7 +164,10 @@ class Link(Stream):
         return packet(108, _ascii(text_message(command, password)))
 
 
-SMS_WORDS = {"positionSingle": "coords", "rebootDevice": "reset", "getVersion": "version", "deviceIdentification": "imei"}
+SMS_WORDS = {
+    "positionSingle": "coords", "rebootDevice": "reset", "getVersion": "version", "deviceIdentification": "imei",
+    "engineStop": "immobilizer 10", "engineResume": "resetimmob",
+}  # fmt: skip
 
 
 def text_message(command: Command, password: str) -> str:
@@ -355,11 +359,13 @@ CODEC = Codec(
     makers="Ruptela",
     models="FM-Eco4, FM-Pro4, FM-Tco4, FM-Plug4, HCV5, LCV5, Pro5, Eco5, Trace5",
     source="Ruptela, “Communication protocol” (FM4, generation 5); Ruptela, “FM4 SMS commands”",
-    reads="inputs, analog, supply, battery, ignition, motion, odometer, CAN and OBD, temperatures, drivers, trouble codes, alarms",
+    reads="alarms, inputs, analog, supply, battery, ignition, motion, odometer, CAN and OBD, temperatures, drivers, trouble codes",
     commands=(
         "custom",
         "configuration",
         "deviceIdentification",
+        "engineResume",
+        "engineStop",
         "firmwareUpdate",
         "getVersion",
         "outputControl",

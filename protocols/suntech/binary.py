@@ -1,0 +1,90 @@
+"""Suntech's reports in bytes: the universal report, zipped, and what was felt in a crash."""
+
+from __future__ import annotations
+
+from msgspec.json import encode
+
+from protocols.fields import time_ms
+from protocols.reports import CantRead, Report
+from protocols.suntech.text import ALERTS, DRIVER_ALERT
+
+CRASH_PLACE_BYTES = 12 + 600
+CRASH_SAMPLES = 100  # of acceleration, three axes, in the second around each place
+CRASH_BYTES = 6 + 4 * CRASH_PLACE_BYTES
+CRASH_SECONDS = (-3, -2, -1, 1)  # when the four places were taken, seen from the crash
+
+
+ZIP_BYTES = (0, 1, 3, 1, 3, 3, 4, 2, 2, 2, 1, 4, 4, 2, 2, 1, 1, 1, 1, 1, 2)  # of the field that belongs to each bit of the mask
+ZIP_DRIVER = 21
+
+
+def read_zip(message: bytes) -> Report:
+    """The universal report in bytes. Latitude and longitude are 1e-6°, the highest bit is the sign."""
+    mask = int.from_bytes(message[8:11], "big")
+    values: dict[int, bytes] = {}
+    at = 11
+    for bit, size in enumerate(ZIP_BYTES):
+        if size and mask >> bit & 1:
+            values[bit] = message[at : at + size]
+            at += size
+    if at > len(message):
+        raise CantRead("the report ends within its fields")
+    report = Report(attributes={"type": "ALT" if message[0] == 0x82 else "STT"})
+    attributes = report.attributes
+    number = {bit: int.from_bytes(value, "big") for bit, value in values.items()}
+    if 2 in values:
+        attributes["versionFw"] = ".".join(str(part) for part in values[2])
+    if number.get(3) == 0:
+        attributes["archive"] = True
+    if 4 in values and 5 in values:
+        report.time_ms = time_ms(*values[4], *values[5])
+    report.gsm = number.get(10, report.gsm)
+    if 11 in values and 12 in values:
+        report.latitude, report.longitude = _signed(number[11]), _signed(number[12])
+    if 13 in values:
+        report.speed_kmh = number[13] / 100
+    if 14 in values:
+        report.course_deg = number[14] / 100
+    report.satellites = number.get(15, report.satellites)
+    report.valid = number.get(16, 0) > 0
+    if 17 in values:
+        report.ignition = float(number[17] & 1)
+        attributes["input"] = number[17]
+    if 18 in values:
+        attributes["output"] = number[18]
+    if 19 in values and message[0] == 0x82:
+        attributes["event"] = number[19]
+        if number[19] in ALERTS:
+            report.alarm(ALERTS[number[19]])
+        if number[19] == DRIVER_ALERT and mask >> ZIP_DRIVER & 1:
+            attributes["driverUniqueId"] = message[at : at + 8].hex()
+    return report
+
+
+def _signed(value: int) -> float:
+    return -(value & 0x7FFFFFFF) / 1e6 if value >> 31 else value / 1e6
+
+
+def read_crash(content: bytes) -> list[Report]:
+    """Four places around a crash, each with a second of acceleration. The crash is told in the one that follows it."""
+    crash_ms = time_ms(*content[:6])
+    reports = []
+    for number, second in enumerate(CRASH_SECONDS):
+        at = 6 + number * CRASH_PLACE_BYTES
+        samples = content[at + 12 : at + CRASH_PLACE_BYTES]
+        axes = [int.from_bytes(samples[place : place + 2], "little", signed=True) for place in range(0, len(samples), 2)]
+        report = Report(
+            time_ms=crash_ms + second * 1000,
+            valid=True,
+            latitude=int.from_bytes(content[at : at + 4], "little", signed=True) * 1e-7,
+            longitude=int.from_bytes(content[at + 4 : at + 8], "little", signed=True) * 1e-7,
+            speed_kmh=int.from_bytes(content[at + 8 : at + 10], "big") / 100,
+            course_deg=int.from_bytes(content[at + 10 : at + 12], "big") / 100,
+            attributes={
+                "gSensor": str([axes[sample : sample + 3] for sample in range(0, 3 * CRASH_SAMPLES, 3)]).replace(" ", "")
+            },
+        )
+        if second > 0:
+            report.alarm("accident")
+        reports.append(report)
+    return reports
