@@ -71,6 +71,7 @@ def running(devices: dict[str, list[str]]) -> Iterator[Host]:
             "TELEMATICS_HTTP_HOST": "127.0.0.1",
             "TELEMATICS_LOG_LEVEL": "warning",
             "TELEMATICS_LIMITS__CONNECTIONS_PER_ADDRESS": "50000",
+            "TELEMATICS_PROTOCOLS": ",".join(PROTOCOLS),
             **{f"TELEMATICS_LISTENERS__{name.upper()}__PORT": str(ports[name]) for name in PROTOCOLS},
         }
         environment.pop("TELEMATICS_DATABASE_URL", None)

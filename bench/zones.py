@@ -284,7 +284,9 @@ async def _edit(script: Path, first_id: int, connections: int) -> dict[str, Any]
         Path(folder).chmod(0o755)  # noqa: ASYNC240 # before anything else is there to wait
         listeners = {name: ListenerSettings(host="127.0.0.1", port=0) for name in ("gt06", "teltonika", "wialon", "osmand")}
         limits = LimitSettings(connections_per_address=50_000)
-        settings = Settings(data_dir=Path(folder) / "data", database_url=None, listeners=listeners, limits=limits)
+        settings = Settings(
+            data_dir=Path(folder) / "data", database_url=None, protocols=tuple(listeners), listeners=listeners, limits=limits
+        )
         async with Server(settings) as server:
             async with server.database.pool.connection() as connection:
                 await connection.execute(

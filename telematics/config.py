@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from protocols.mqtt import units_of
 
@@ -112,6 +112,16 @@ class AlertSettings(Section):
     timeout_s: float = Field(20, gt=0, description="For one try; a gateway that hangs costs no more.")
     keep_days: int = Field(365, gt=0, description="Alerts and their deliveries are kept so long.")
     private_webhooks: bool = Field(False, description="Whether webhooks may go to addresses of private networks.")
+
+
+class CommandSettings(Section):
+    """Telling trackers. `[commands]`"""
+
+    answer_s: float = Field(60, gt=0, description="A tracker has so long to answer a command before it is sent again …")
+    tries: int = Field(3, gt=0, description="… so many times in all.")
+    lasts_h: float = Field(24, gt=0, le=8760, description="A command that can't be sent or isn't answered for so long expires.")
+    slow_kmh: float = Field(10, ge=0, description="At this speed or below the engine may be stopped.")
+    keep_days: int = Field(365, gt=0, description="Commands and their answers are kept so long.")
 
 
 class MailSettings(Section):
@@ -340,6 +350,9 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object a line; otherwise for people.")
     retention_days: int = Field(0, ge=0, description="Positions and events older than this are dropped; 0: never.")
     snapshot_s: float = Field(5, gt=0, description="How often device states are saved.")
+    protocols: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="The only ones whose ports are opened, separated by commas in a variable; unset: all of them."
+    )
     listeners: dict[str, ListenerSettings] = Field(default_factory=dict, description="Per protocol, see below.")
     limits: LimitSettings = Field(default_factory=LimitSettings)
     sanity: SanitySettings = Field(default_factory=SanitySettings)
@@ -347,11 +360,17 @@ class Settings(BaseSettings):
     conditions: ConditionSettings = Field(default_factory=ConditionSettings)
     zones: ZoneSettings = Field(default_factory=ZoneSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    commands: CommandSettings = Field(default_factory=CommandSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     sms: SmsSettings = Field(default_factory=SmsSettings)
     billing: BillingSettings = Field(default_factory=BillingSettings)
     map: MapSettings = Field(default_factory=MapSettings)
     mqtt: MqttSettings = Field(default_factory=MqttSettings)
+
+    @field_validator("protocols", mode="before")
+    @classmethod
+    def _are_separated(cls, names: object) -> object:
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
     @field_validator("public_url")
     @classmethod

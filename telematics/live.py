@@ -28,6 +28,15 @@ class AlertNews:
     toast: frozenset[int] | None = frozenset()  # the users who are to be shown it at once; None: everybody of the account
 
 
+@dataclass(frozen=True, slots=True)
+class CommandNews:
+    """A command was queued, or something became of it."""
+
+    id: int
+    account_id: int
+    device_id: int
+
+
 @dataclass(slots=True)
 class News:
     """What changed since the viewer last looked: device ids, to be looked up in `Server.latest` and `Server.status`."""
@@ -36,9 +45,10 @@ class News:
     devices: set[int] = field(default_factory=set)  # status changed: online, offline, added, edited, removed
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     alerts: deque[AlertNews] = field(default_factory=lambda: deque(maxlen=ALERTS_KEPT))
+    commands: deque[CommandNews] = field(default_factory=lambda: deque(maxlen=ALERTS_KEPT))
 
     def __bool__(self) -> bool:
-        return bool(self.positions or self.devices or self.events or self.alerts)
+        return bool(self.positions or self.devices or self.events or self.alerts or self.commands)
 
 
 class Feed:
@@ -57,6 +67,7 @@ class Feed:
         devices: Iterable[int] = (),
         events: Iterable[Event] = (),
         alerts: Iterable[AlertNews] = (),
+        commands: Iterable[CommandNews] = (),
         *,
         hurry: bool = False,
     ) -> None:
@@ -66,6 +77,7 @@ class Feed:
         news.devices.update(filter(sees, devices))
         news.events.extend(event for event in events if sees(event.device_id))
         news.alerts.extend(alert for alert in alerts if self.account_id in (None, alert.account_id))
+        news.commands.extend(command for command in commands if sees(command.device_id))
         if news:
             self._wake.set()
             if hurry and not news.devices.isdisjoint(devices):
@@ -118,6 +130,7 @@ class Bus:
         devices: Sequence[int] = (),
         events: Sequence[Event] = (),
         alerts: Sequence[AlertNews] = (),
+        commands: Sequence[CommandNews] = (),
         *,
         hurry: bool = False,
     ) -> None:
@@ -127,8 +140,8 @@ class Bus:
         by_account = self._by_account(positions)
         for feed in self._feeds:
             moved = positions if feed.account_id is None else by_account.get(feed.account_id, ())
-            if moved or devices or events or alerts:
-                feed.offer(moved, devices, events, alerts, hurry=hurry)
+            if moved or devices or events or alerts or commands:
+                feed.offer(moved, devices, events, alerts, commands, hurry=hurry)
 
     def _by_account(self, device_ids: Sequence[int]) -> dict[int, list[int]]:
         by_account = defaultdict[int, list[int]](list)

@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import TracebackType
 from typing import Literal, Self
@@ -24,6 +24,8 @@ import structlog
 from telematics.alerts.service import Alerts
 from telematics.config import Settings
 from telematics.devices import Device, Devices, Groups
+from telematics.downlink import Downlink
+from telematics.downlink.service import Ways
 from telematics.ingest.batch import Intake
 from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
@@ -50,6 +52,7 @@ UNKNOWN_SAVED_S = 2.0
 RELISTEN_S = 1.0
 GATHER_S = 0.02  # for the changes behind the first one: an import of thousands is a few queries
 LOADED_AT_ONCE = 1_000  # devices, some 20 ms: a tariff that ends blocks thousands, and trackers want their turn between
+FRESH = timedelta(minutes=2)  # a fix that tells the speed of now
 STOP_S = 10.0  # for a commit under way when the server is told to stop
 
 
@@ -90,6 +93,7 @@ class Server:
         self.proximities: Proximities
         self.zones: Zones
         self.alerts: Alerts
+        self.downlink: Downlink
         self.worker: Worker
         self.revisits: Revisits
         self.listeners: Listeners
@@ -127,6 +131,18 @@ class Server:
         self.proximities.watch(self.changes)
         self.alerts = Alerts(self.database, self.settings, self.devices, self.zones, self.bus)
         self.alerts.watch(self.changes)
+        self.downlink = Downlink(
+            self.database,
+            self.settings.commands,
+            self.devices,
+            self.intake.reach,
+            self.bus,
+            slow=self._slow,
+            protocol_of=self.protocol_of,
+            ways=Ways(self.alerts.channels["sms"], lambda: self.alerts.meter),
+            told=self.alerts.wake,
+        )
+        self.downlink.watch(self.changes)
         await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
         watermark = await recover(
@@ -147,7 +163,7 @@ class Server:
         await self.proximities.start()
         counts = IngestMetrics()
         self.listeners = Listeners(self.settings, self.intake, counts)
-        for collector in (self.worker.metrics, self.proximities, counts, self.alerts.metrics):
+        for collector in (self.worker.metrics, self.proximities, counts, self.alerts.metrics, self.downlink.metrics):
             prometheus_client.REGISTRY.register(collector)
             stack.callback(prometheus_client.REGISTRY.unregister, collector)
         self.worker.told = self.alerts.wake
@@ -160,6 +176,7 @@ class Server:
             asyncio.create_task(self.proximities.run(self.worker), name="proximities"),
             asyncio.create_task(self.revisits.run(), name="late visits"),
             asyncio.create_task(self._save_unknown(), name="unknown trackers"),
+            asyncio.create_task(self.downlink.run(), name="commands"),
             asyncio.create_task(Maintenance(self.database, self.settings).run(), name="maintenance"),
         ]
         for task in self._tasks:
@@ -219,6 +236,21 @@ class Server:
         for device, status, heard, position_id, moving in zip(devices, *rows, strict=True):
             found[device.id] = Status(STATUS_NAMES[status], heard, position_id or None, moving)
         return found
+
+    def protocol_of(self, device: Device) -> str:
+        """The protocol it reports by; empty: it never did."""
+        found = self.state.latest_many([device.slot])
+        return found[0].protocol if found else ""
+
+    def _slow(self, device: Device) -> bool:
+        """Whether its engine may be stopped: it is slow by a fresh fix, or it stands, as far as anybody knows, and is there."""
+        found = self.state.latest_many([device.slot])
+        if not found:
+            return False
+        latest, now = found[0], datetime.now(UTC)
+        if abs(now - latest.fix_time) <= FRESH:
+            return latest.speed_kmh is not None and latest.speed_kmh <= self.settings.commands.slow_kmh
+        return self.status(device.id).status == "online" and not latest.moving and not latest.ignition
 
     def health(self) -> Health:
         trouble = self.worker.held_up or self._deaf

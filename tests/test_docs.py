@@ -46,7 +46,6 @@ def test_every_setting_is_in_the_docs() -> None:
         settings_table(telematics.config.ListenerSettings, "listeners.NAME."),
         settings_table(telematics.config.ProviderSettings, "billing.providers.NAME."),
         settings_table(telematics.config.MqttSourceSettings, "mqtt.sources."),
-        settings_table(telematics.config.MqttSourceSettings, "mqtt.sources."),
     ]
     for row in chain.from_iterable(tables):
         assert row in text

@@ -23,7 +23,9 @@ NAMES = ("GT06", "TELTONIKA", "WIALON", "OSMAND")
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TELEMATICS_")}
-    environment |= {f"TELEMATICS_LISTENERS__{name}__PORT": "0" for name in NAMES}
+    environment |= {f"TELEMATICS_LISTENERS__{name}__PORT": "0" for name in NAMES} | {
+        "TELEMATICS_PROTOCOLS": ",".join(NAMES).lower()
+    }
     environment |= {"TELEMATICS_DATA_DIR": str(folder / "data"), "TELEMATICS_HTTP_HOST": "127.0.0.1", **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "telematics", "serve"],

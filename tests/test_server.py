@@ -28,7 +28,7 @@ PORTS = {name: ListenerSettings(host="127.0.0.1", port=0) for name in IDS}
 
 @asynccontextmanager
 async def running(settings: Settings, **more: Any) -> AsyncIterator[Server]:
-    async with Server(settings.model_copy(update={"listeners": PORTS, **more})) as server:
+    async with Server(settings.model_copy(update={"protocols": tuple(PORTS), "listeners": PORTS, **more})) as server:
         yield server
 
 

@@ -17,6 +17,8 @@ import msgspec
 from protocols import BadFrame, Codec, Frame
 from telematics.config import LimitSettings
 from telematics.devices import Device, Devices
+from telematics.ingest.reach import Reach
+from telematics.ingest.taps import Taps
 from telematics.store.records import DeadLetter, UnknownTracker
 
 REJECTS_WAITING = 1_000  # dead letters in memory; past it they are counted and dropped: garbage must not push out real frames
@@ -66,6 +68,8 @@ class Intake:
         self._unknown: dict[tuple[str, str], UnknownTracker] = {}
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
+        self.reach = Reach()
+        self.taps = Taps()
         self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self.waiting_frames = 0
         self.waiting_bytes = 0

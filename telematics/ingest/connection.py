@@ -7,6 +7,7 @@ what its session and the intake cost.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,7 @@ import structlog
 from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
 from telematics.ingest.crowd import Crowd, Cutoffs, plain, printable
 from telematics.ingest.metrics import Counts
+from telematics.ingest.taps import Overheard
 
 if TYPE_CHECKING:
     from telematics.devices import Device
@@ -33,7 +35,9 @@ BEFORE_LOGIN, STRANGER = "before login", "unknown tracker"
 class Speaker(ABC):
     """Somebody who sends us bytes, by connection or datagram: a `batch.Source`."""
 
-    __slots__ = ("address", "codec", "counts", "device", "handed_over", "intake", "session", "stranger")
+    __slots__ = ("address", "called", "codec", "counts", "device", "handed_over", "intake", "session", "spoke_for", "stranger")
+
+    lasting = True  # it can be told something as long as it is there; False: only for a while
 
     def __init__(self, codec: Codec, session: Session, intake: Intake, counts: Counts) -> None:
         self.codec = codec
@@ -44,14 +48,22 @@ class Speaker(ABC):
         self.device: Device | None = None  # who logged in last
         self.stranger = False  # who logged in last is none of ours
         self.handed_over = False  # something of his is, or was, in the pipeline
+        self.called = ""  # what who spoke last calls itself
+        self.spoke_for: set[int] = set()  # devices
 
     def hear(self, data: bytes) -> None:
         """Some bytes, cut as the network cut them."""
         self.counts.bytes_in += len(data)
         try:
+            at = time.time() if self.intake.taps else 0.0
             received = self.session.receive(data)
+            heard = [received] if at else None
             while (unique_id := self._obey(received)) is not None:
                 received = self._log_in(unique_id)
+                if heard is not None:
+                    heard.append(received)
+            if heard is not None:
+                self._overheard(data, at, heard)
         except Exception:  # sessions don't raise; should one, its tracker pays for it, and not all those of the port
             log.exception("session failed", protocol=self.codec.name, address=self.address, data=data[:256].hex())
             self.counts.refuse("connection", "session failed")
@@ -60,11 +72,13 @@ class Speaker(ABC):
     def _obey(self, received: Received) -> str | None:
         """Do what the session says. The login that waits for `admit`, if there is one."""
         if received.reply:
-            self.write(received.reply)
+            self.say(received.reply)
         if received.frames:
             self._hand_over(received.frames)
         elif received.reply and self.device is not None:
             self.intake.heard(self.device)  # a heartbeat: answered already, but it shows that the tracker is there
+        if received.answers and self.device is not None:
+            self.intake.reach.tell(self.device.id, received.answers)
         if received.rejects:
             self.counts.refuse("frame", "unreadable", len(received.rejects))
             self.intake.reject(self, received.rejects)
@@ -94,9 +108,25 @@ class Speaker(ABC):
                 self.intake.reject(self, [BadFrame(BEFORE_LOGIN, frame.payload) for frame in reports])
         return [frame for frame in frames if frame.kind == ANSWER]
 
+    def _overheard(self, data: bytes, at: float, heard: list[Received]) -> None:
+        """Somebody listens to some tracker, perhaps this one."""
+        frames = [frame for received in heard for frame in received.frames]
+        rejects = [bad for received in heard for bad in received.rejects]
+        self.intake.taps.note(self.called, Overheard(at, True, self.codec, self.address, data, frames, rejects))
+
+    def say(self, data: bytes) -> None:
+        """To the tracker, now; told to who listens."""
+        if self.intake.taps:
+            self.intake.taps.note(self.called, Overheard(time.time(), False, self.codec, self.address, data))
+        self.write(data)
+
     def _log_in(self, unique_id: str) -> Received:
         device = self.intake.lookup(self.codec.name, unique_id, self.address)
+        self.called = unique_id
         self.name(device)
+        if device is not None:
+            self.spoke_for.add(device.id)
+            self.intake.reach.attach(device.id, self)
         return self.session.admit(device is not None)
 
     def name(self, device: Device | None) -> None:
@@ -192,7 +222,7 @@ class Tracker(Speaker, asyncio.Protocol):
 
     def acknowledge(self, ack: bytes, last: bool) -> None:
         if ack:
-            self.write(ack)
+            self.say(ack)
         if last:
             self._take_leave()
 
@@ -294,6 +324,7 @@ class Tracker(Speaker, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
+        self.intake.reach.leave(self)
         self.crowd.leave(self)
 
 

@@ -68,6 +68,8 @@ class Sender(Speaker):
 
     __slots__ = ("_answer_to", "_port")
 
+    lasting = False
+
     def __init__(
         self, codec: Codec, session: Session, intake: Intake, counts: Counts, port: Datagrams, address: tuple[Any, ...]
     ) -> None:
@@ -78,7 +80,7 @@ class Sender(Speaker):
 
     def acknowledge(self, ack: bytes, last: bool) -> None:
         if ack:
-            self.write(ack)
+            self.say(ack)
 
     def write(self, data: bytes) -> None:
         self._port.send(data, self._answer_to)

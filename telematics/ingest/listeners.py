@@ -88,10 +88,15 @@ class Listeners:
     def _enabled(self) -> list[tuple[Codec, ListenerSettings]]:
         codecs = [codec for codec in self._codecs if codec.transports]  # others come by way of a broker
         known = tuple(codec.name for codec in codecs)
-        for name in self._settings.listeners:
+        only = known if self._settings.protocols is None else self._settings.protocols
+        for name in (*self._settings.listeners, *only):
             if name not in known:
                 raise UnknownListener(name, known)
-        wanted = [(codec, self._settings.listeners.get(codec.name, ListenerSettings())) for codec in codecs]
+        wanted = [
+            (codec, self._settings.listeners.get(codec.name, ListenerSettings()))
+            for codec in self._codecs
+            if codec.name in only and codec.transports
+        ]
         return [(codec, settings) for codec, settings in wanted if settings.enabled]
 
     def _affordable(self) -> int:

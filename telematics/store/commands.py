@@ -1,9 +1,9 @@
 """Commands to trackers and what became of them. Each function works within its caller's transaction.
 
-    queued → sent → answered
-       │       ├──→ failed       the tracker says no, or nothing however often it is asked
-       ├───────┴──→ expired
-       └──→ withdrawn
+queued → sent → answered
+   │       ├──→ failed       the tracker says no, or nothing however often it is asked
+   ├───────┴──→ expired
+   └──→ withdrawn
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 EVERY_S = 600
 AGAIN_S = 30  # after a failure, so that tomorrow's partition is there in time
 OUTBOX_DAYS = 7
-ALERTS_AT_ONCE = 2_000  # with their deliveries and comments: short enough to be in nobody's way
+OLD_AT_ONCE = 2_000  # alerts with their deliveries and comments: short enough to be in nobody's way
 
 
 class Maintenance:
@@ -51,15 +51,15 @@ class Maintenance:
             await connection.execute("DELETE FROM sessions WHERE expires_at < %s", [now])
             await connection.execute("DELETE FROM tokens WHERE expires_at < %s", [now])
             await connection.execute(query("trim_outbox"), {"before": now - timedelta(days=OUTBOX_DAYS)})
-            await self._alerts(connection, now)
+            await self._old(connection, "trim_alerts", now - timedelta(days=self._settings.alerts.keep_days))
+            await self._old(connection, "trim_commands", now - timedelta(days=self._settings.commands.keep_days))
             await connection.execute(query("trim_dead_letters"), {"keep": self._settings.limits.dead_letters})
             await connection.execute(query("trim_unknown"), {"keep": self._settings.limits.unknown_trackers})
 
-    async def _alerts(self, connection: AsyncConnection[Any], now: datetime) -> None:
-        before = now - timedelta(days=self._settings.alerts.keep_days)
+    async def _old(self, connection: AsyncConnection[Any], trim: str, before: datetime) -> None:
         while True:
-            removed = await connection.execute(query("trim_alerts"), {"before": before, "limit": ALERTS_AT_ONCE})
-            if removed.rowcount < ALERTS_AT_ONCE:
+            removed = await connection.execute(query(trim), {"before": before, "limit": OLD_AT_ONCE})
+            if removed.rowcount < OLD_AT_ONCE:
                 return
 
     async def _partitions(self, connection: AsyncConnection[Any], now: datetime) -> None:

@@ -423,7 +423,7 @@ async def test_a_database_that_fails_meanwhile_makes_nothing_go_twice(desk: Desk
 
 
 async def test_old_alerts_make_room_with_all_that_hangs_on_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telematics.store.maintenance.ALERTS_AT_ONCE", 2)
+    monkeypatch.setattr("telematics.store.maintenance.OLD_AT_ONCE", 2)
     await desk.rule(await desk.user("anna"), channels=["web"])
     await desk.happens("sos", count=5)
     await desk.happens("tow")

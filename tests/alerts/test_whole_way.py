@@ -18,6 +18,7 @@ async def test_a_zone_is_entered_and_an_email_arrives(database_url: str, tmp_pat
         settings = Settings(
             database_url=database_url,
             data_dir=tmp_path,
+            protocols=tuple(LISTENERS),
             listeners=LISTENERS,
             alerts=AlertSettings(bundle_s=0),
             mail=MailSettings(host="127.0.0.1", port=outside.smtp_port, security="none", sender="fleet@example.com"),

@@ -108,7 +108,9 @@ def password_hash() -> str:
 async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One for all tests of a module, as starting and stopping takes a second: a test that changes something makes its own."""
     with database_copy(server_url, template) as url:
-        async with running(Settings(database_url=url, data_dir=tmp_path_factory.mktemp("data"), listeners=LISTENERS)) as world:
+        async with running(
+            Settings(database_url=url, data_dir=tmp_path_factory.mktemp("data"), protocols=tuple(LISTENERS), listeners=LISTENERS)
+        ) as world:
             yield world
 
 

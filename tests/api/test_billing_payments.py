@@ -43,7 +43,9 @@ async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPat
     with new_database(server_url, template) as url:
         billing = BillingSettings(providers={"kaspi": KASPI, "tenge": TENGE})
         folder = tmp_path_factory.mktemp("data")
-        async with running(Settings(database_url=url, data_dir=folder, listeners=LISTENERS, billing=billing)) as world:
+        async with running(
+            Settings(database_url=url, data_dir=folder, protocols=tuple(LISTENERS), listeners=LISTENERS, billing=billing)
+        ) as world:
             yield world
 
 

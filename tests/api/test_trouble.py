@@ -37,7 +37,7 @@ async def test_a_dead_database_is_told_soon(
     monkeypatch.setattr(sql, "WAIT_S", 0.5)
     with database_copy(server_url, template) as url:
         async with (
-            running(Settings(database_url=url, data_dir=tmp_path, listeners=LISTENERS)) as world,
+            running(Settings(database_url=url, data_dir=tmp_path, protocols=tuple(LISTENERS), listeners=LISTENERS)) as world,
             world.signed_in("anna") as anna,
         ):
             async with unreachable(server_url, url):

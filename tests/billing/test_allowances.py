@@ -129,7 +129,7 @@ def test_pages_say_since_when_there_is_history(terms: Sequence[Term], shown_from
 async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     with new_database(server_url, template) as url:
         folder = tmp_path_factory.mktemp("data")
-        async with running(Settings(database_url=url, data_dir=folder, listeners=LISTENERS)) as world:
+        async with running(Settings(database_url=url, data_dir=folder, protocols=tuple(LISTENERS), listeners=LISTENERS)) as world:
             yield world
 
 

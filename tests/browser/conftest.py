@@ -59,7 +59,13 @@ async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPat
     """The server without a map server: the offline base map is what these tests see."""
     offline = MapSettings(style_url="", style_url_dark="")
     with database_copy(server_url, template) as url:
-        settings = Settings(database_url=url, data_dir=tmp_path_factory.mktemp("data"), listeners=LISTENERS, map=offline)
+        settings = Settings(
+            database_url=url,
+            data_dir=tmp_path_factory.mktemp("data"),
+            protocols=tuple(LISTENERS),
+            listeners=LISTENERS,
+            map=offline,
+        )
         async with running(settings) as world:
             yield world
 

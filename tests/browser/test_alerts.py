@@ -61,7 +61,9 @@ async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPat
     try:
         with database_copy(server_url, template) as url:
             data = tmp_path_factory.mktemp("data")
-            async with running(Settings(database_url=url, data_dir=data, listeners=LISTENERS, map=offline, mail=mail)) as world:
+            async with running(
+                Settings(database_url=url, data_dir=data, protocols=tuple(LISTENERS), listeners=LISTENERS, map=offline, mail=mail)
+            ) as world:
                 yield world
     finally:
         post.close()

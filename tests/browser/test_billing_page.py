@@ -107,6 +107,7 @@ async def world(server_url: str, template: str, tmp_path_factory: pytest.TempPat
         settings = Settings(
             database_url=url,
             data_dir=tmp_path_factory.mktemp("data"),
+            protocols=tuple(LISTENERS),
             listeners=LISTENERS,
             map=MapSettings(style_url="", style_url_dark=""),
             billing=BillingSettings(providers={"card": card}, bank_details=BANK),

@@ -46,6 +46,7 @@ class ServerProcess:
             "TELEMATICS_LOG_LEVEL": "error",
             "TELEMATICS_MOTION__SPEED_LIMIT_KMH": "60",
             "TELEMATICS_SNAPSHOT_S": "1",
+            "TELEMATICS_PROTOCOLS": ",".join(PROTOCOLS),
             **{f"TELEMATICS_LISTENERS__{name.upper()}__PORT": str(ports[name]) for name in PROTOCOLS},
             **({"TELEMATICS_DATABASE_URL": database_url} if database_url else {}),
             **{f"TELEMATICS_{name}": value for name, value in more.items()},

@@ -12,6 +12,8 @@ from telematics.config import Settings
 from telematics.devices import Device
 from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
+from telematics.ingest.reach import Reach
+from telematics.ingest.taps import Taps
 
 LONGEST = 1 << 20
 
@@ -90,6 +92,8 @@ class Intake:
         self.heard_of: list[int] = []
         self.acknowledged = 0
         self.full = False
+        self.reach = Reach()
+        self.taps = Taps()
         self.acknowledges = False  # at once, as if every commit took no time
 
     def subscribe(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:

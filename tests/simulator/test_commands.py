@@ -205,6 +205,7 @@ def test_demo_shows_a_driving_fleet_and_goes_on_after_a_restart(folder: Path) ->
     environment = os.environ | {
         f"TELEMATICS_LISTENERS__{name.upper()}__PORT": "0" for name in ("gt06", "osmand", "teltonika", "wialon")
     }
+    environment |= {"TELEMATICS_PROTOCOLS": "gt06,osmand,teltonika,wialon"}
     environment |= {"TELEMATICS_HTTP_HOST": "127.0.0.1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
     command = [
         str(Path(sys.executable).with_name("telematics")),

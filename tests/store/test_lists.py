@@ -174,8 +174,7 @@ async def test_devices_with_their_limits(database: Database, attribute: str, lim
 
 
 async def test_the_doctor_looks_at_everything(settings: Settings) -> None:
-    listeners = {name: {"enabled": False} for name in ("gt06", "osmand", "teltonika", "wialon")}
-    calm = Settings(**{**settings.model_dump(), "listeners": listeners, "http_port": 0})
+    calm = Settings(**{**settings.model_dump(), "protocols": (), "http_port": 0})
     found = [finding async for finding in examine(calm)]
     text = "\n".join(finding.what for finding in found)
     for word in ("data folder", "GB free", "open files", "PostgreSQL", "fsync", "can be written to", "clock", "port pages"):

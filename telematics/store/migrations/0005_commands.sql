@@ -41,7 +41,7 @@ CREATE INDEX commands_user ON commands (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX commands_rule ON commands (rule_id) WHERE rule_id IS NOT NULL;
 CREATE INDEX commands_saved ON commands (saved_id) WHERE saved_id IS NOT NULL;
 
-CREATE TRIGGER commands_changed AFTER INSERT OR UPDATE ON commands
+CREATE TRIGGER commands_changed AFTER INSERT OR UPDATE OR DELETE ON commands
     FOR EACH ROW EXECUTE FUNCTION notify_changed('commands', 'id');
 
 ALTER TABLE users

@@ -1,8 +1,9 @@
 -- Puts a command into a device's queue, unless too many wait there. Returns its id, or nothing. A command that lets the engine run
--- takes the place of those that would stop it. Lives on commands_waiting.
+-- takes the place of those that would stop it, and the other way round: nothing may stop it after that. Lives on commands_waiting.
 WITH superseded AS (
     UPDATE commands SET state = 'withdrawn', reason = 'superseded'
-    WHERE device_id = %(device_id)s AND state = 'queued' AND type = 'engineStop' AND %(type)s = 'engineResume'
+    WHERE device_id = %(device_id)s AND (state = 'queued' OR (state = 'sent' AND awaits))
+        AND type = CASE %(type)s WHEN 'engineResume' THEN 'engineStop' WHEN 'engineStop' THEN 'engineResume' END
 )
 INSERT INTO commands (account_id, device_id, user_id, rule_id, saved_id, type, parameters, sms, when_slow, expires_at)
 SELECT account_id, id, %(user_id)s, %(rule_id)s, %(saved_id)s, %(type)s, %(parameters)s, %(sms)s, %(when_slow)s, %(expires_at)s

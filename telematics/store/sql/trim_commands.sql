@@ -1,7 +1,7 @@
--- Forgets commands that ended long ago, some at a time. Returns how many. Lives on the primary key of commands.
-WITH gone AS (
-    DELETE FROM commands WHERE id IN (
-        SELECT id FROM commands WHERE created_at < %(before)s AND state NOT IN ('queued', 'sent') ORDER BY id LIMIT 1000
-    ) RETURNING 1
+-- Forgets commands that ended before a time, the oldest first, some at a time. Lives on the primary key of commands.
+DELETE FROM commands WHERE id IN (
+    SELECT id FROM commands
+    WHERE created_at < %(before)s AND NOT (state = 'queued' OR (state = 'sent' AND awaits))
+    ORDER BY id
+    LIMIT %(limit)s
 )
-SELECT count(*) FROM gone
