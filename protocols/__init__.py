@@ -4,7 +4,25 @@
 module is one protocol and exports its `CODEC`.
 """
 
-from protocols import egts, flespi, gt06, h02, mqtt, opengts, osmand, owntracks, ruptela, suntech, t55, teltonika, wialon
+from protocols import (
+    egts,
+    flespi,
+    galileo,
+    gl200,
+    gpsgate,
+    gt06,
+    h02,
+    mqtt,
+    opengts,
+    osmand,
+    owntracks,
+    ruptela,
+    suntech,
+    t55,
+    teltonika,
+    wialon,
+    xexun,
+)
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
 from protocols.commands import Answer, CannotSend, Command, WrongParameter
 from protocols.errors import BadFrame, ProtocolError, UnknownProtocol
@@ -49,6 +67,10 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     t55.CODEC,
     suntech.CODEC,
     mqtt.CODEC,
+    gpsgate.CODEC,
+    xexun.CODEC,
+    galileo.CODEC,
+    gl200.CODEC,
 )
 
 
