@@ -1,0 +1,233 @@
+"""What messages as text have in common: the envelope, the place in it, and how many fields stand where.
+
+A place is found by its shape (longitude and latitude have six decimals each, side by side), since what stands in front of it differs
+from model to model; where there is none, the model's table says where its empty fields are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from protocols.fields import time_ms
+from protocols.gl200.models import model_of
+from protocols.reports import NAN, CantRead, Report
+
+STATES: dict[str, tuple[float, float]] = {  # of the device: ignition, motion
+    "11": (0.0, 0.0),
+    "12": (0.0, 1.0),
+    "16": (0.0, 1.0),  # towed
+    "1A": (0.0, 1.0),  # perhaps towed
+    "21": (1.0, 0.0),
+    "22": (1.0, 1.0),
+    "41": (NAN, 0.0),  # ignition isn't wired
+    "42": (NAN, 1.0),
+}
+FEWEST_DIGITS = 6  # of a status, which is longer than any field beside it
+
+
+class Text:
+    """One message, cut at its commas. `at` is where the next field stands."""
+
+    __slots__ = ("at", "attributes", "fields", "head", "model", "type")
+
+    def __init__(self, text: str) -> None:
+        self.fields = fields = text.split(",")
+        self.head = head = fields[0]
+        self.type = head[-3:]
+        if len(fields) < 5:
+            raise CantRead("a message has at least five fields")
+        if len(fields[1]) > 10:  # GT300 and its kin send no version
+            fields.insert(1, "")
+        self.model = model_of(fields[1])
+        self.attributes: dict[str, Any] = {"type": self.type}
+        if head[1] == "B":
+            self.attributes["archive"] = True
+        self.at = 3
+
+    @property
+    def sent_ms(self) -> int | None:
+        return moment(self.fields[-2])
+
+    def next(self) -> str:
+        self.at += 1
+        return self.fields[self.at - 1]
+
+    def rest(self) -> list[str]:
+        """What stands between here and the send time."""
+        return self.fields[self.at : -2]
+
+    def bare(self) -> Report:
+        """A report without a place."""
+        return Report(time_ms=self.sent_ms, attributes=self.attributes)
+
+    def seek_place(self) -> bool:
+        """Go to the first place in the message, if it has one."""
+        fields = self.fields
+        for at in range(max(self.at, 4) + 4, len(fields) - 2):
+            if is_degrees(fields[at]) and is_degrees(fields[at + 1]):
+                self.at = at - 4
+                return True
+        return False
+
+    def place(self) -> Report:
+        """Accuracy, km/h, degrees, metres, longitude, latitude, time, and the cell behind them."""
+        fields, at = self.fields, self.at
+        hdop, speed, course, altitude, longitude, latitude, time = fields[at : at + 7]
+        attributes = {**self.attributes, "hdop": float(hdop)} if hdop else {**self.attributes}
+        if longitude and latitude and time:
+            report = Report(
+                moment(time),
+                True,
+                0,
+                float(latitude),
+                float(longitude),
+                float(altitude) if altitude else NAN,
+                float(speed) if speed else NAN,
+                float(course) if course else NAN,
+                attributes=attributes,
+            )
+        else:
+            report = Report(self.sent_ms, attributes=attributes)
+        at += 7
+        if len(fields[at + 1]) == 12:  # networks nearby
+            at += 1 + 5 * _whole(fields[at], most=64)
+        self.at = at + 4
+        return report
+
+    def appended(self, report: Report) -> None:
+        """Behind the cell: strength of GSM on some models, then the odometer, nothing, or a mask of what follows."""
+        model = self.model
+        self.at += model.signal
+        if not model.reserves:
+            return
+        value = self.next()
+        if not value:
+            return
+        if "." in value:
+            report.odometer_m = float(value) * 1000
+        elif model.appends and len(value) == 2:
+            for bit, takes in APPENDED:
+                if int(value, 16) & bit:
+                    takes(report, self.next())
+
+
+def _satellites(report: Report, value: str) -> None:
+    if value:
+        report.satellites = int(value)
+
+
+def _trigger(report: Report, value: str) -> None:
+    if value:
+        report.attributes["trigger"] = value
+
+
+def _jamming(report: Report, value: str) -> None:
+    if value:
+        report.attributes["jamming"] = value
+
+
+APPENDED: tuple[tuple[int, Callable[[Report, str], None]], ...] = ((1, _satellites), (2, _trigger), (16, _jamming))
+
+
+def is_degrees(field: str) -> bool:
+    return field[-7:-6] == "." and 8 <= len(field) <= 11 and field[-6:].isdecimal()
+
+
+def is_status(field: str) -> bool:
+    return len(field) >= FEWEST_DIGITS and len(field) <= 10 and is_hex(field)
+
+
+@lru_cache(maxsize=4096)
+def is_hex(field: str) -> bool:
+    try:
+        int(field, 16)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _day_ms(day: str) -> int:
+    return time_ms(int(day[:4]), int(day[4:6]), int(day[6:]))
+
+
+def moment(text: str) -> int | None:
+    """yyyymmddhhmmss, UTC; None when it isn't whole."""
+    if len(text) != 14:
+        return None
+    second = int(text[8:10]) * 3600 + int(text[10:12]) * 60 + int(text[12:])
+    if not 0 <= second < 86_400:
+        raise CantRead(f"no such time: {text}")
+    return _day_ms(text[:8]) + second * 1000
+
+
+def _whole(text: str, *, most: int) -> int:
+    value = int(text) if text else 0
+    if not 0 <= value <= most:
+        raise CantRead(f"{text} of them can't be in one message")
+    return value
+
+
+def hours_s(text: str) -> float:
+    """`01138:30:24`: hours, minutes, seconds."""
+    if not text:
+        return NAN
+    hours, _, rest = text.partition(":")
+    minutes, _, seconds = rest.partition(":")
+    return int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+
+
+@lru_cache(maxsize=4096)
+def status_of(text: str) -> tuple[float, float, dict[str, Any]]:
+    """Ignition, motion and the rest of a status: state u8, inputs u8, outputs u8, in hex; longer ones have more in front."""
+    value = int(text, 16)
+    state, inputs, outputs = value >> 16 & 0xFF, value >> 8 & 0xFF, value & 0xFF
+    ignition = 0.0 if state & 0x10 else 1.0 if state & 0x20 else NAN
+    motion = STATES.get(f"{state:02X}", (NAN, NAN))[1]
+    return ignition, motion, {
+        "input": inputs,
+        "in1": bool(inputs & 2),
+        "in2": bool(inputs & 4),
+        "output": outputs,
+        "out1": bool(outputs & 1),
+        "out2": bool(outputs & 2),
+    }  # fmt: skip
+
+
+def take_status(report: Report, text: str) -> None:
+    report.ignition, report.motion, more = status_of(text)
+    report.attributes.update(more)
+
+
+def take_analog(report: Report, number: int, text: str) -> None:
+    """Millivolts, or `F80`: per cent of a fuel sensor's range."""
+    if not text:
+        return
+    if text[0] == "F":
+        report.attributes[f"fuel{number}"] = int(text[1:] or "0")
+    elif text.isdecimal():
+        report.attributes[f"adc{number}"] = int(text) / 1000
+    else:
+        report.attributes[f"adc{number}"] = text
+
+
+def percent(text: str) -> float:
+    return float(text) if text.isdecimal() and len(text) <= 3 else NAN
+
+
+def number(text: str) -> float:
+    """NaN also for what engines send when they don't know: nan, Inf."""
+    try:
+        return float(text)
+    except ValueError:
+        return NAN
+
+
+def put(attributes: dict[str, Any], name: str, text: str) -> None:
+    """A whole number where it is one, else a number; nothing where nothing was sent."""
+    if text.isdecimal():
+        attributes[name] = int(text)
+    elif text and (value := number(text)) == value:
+        attributes[name] = value
