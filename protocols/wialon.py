@@ -12,8 +12,10 @@ Body    fields of `FIELDS` parted by ";" ; NA or nothing: not sent. 2.0 ends in 
         I    size;block;…CR LF and size bytes a photo, not kept            AI block;0
         T    file;size;block;…CR LF and size bytes, a tachograph file, not kept   AT block;0
         IT   what the tachograph file is      not kept                     AIT 0
+To it   #M#text[;crc] for the driver, answered by #AM#1; or the tracker's own words as a line without #, as its maker likes them:
+        what it answers, a line or an M, is what comes next
 Source  Gurtam, "Wialon IPS, communication protocol" v.1.1, v.2.0 and v.2.1; names of attributes and what becomes of missing
-        places and satellites: as Traccar reads them
+        places and satellites, and words of commands: as Traccar has them
 
 A record that can't be read costs only itself in a B packet: the others are stored, the packet becomes a dead letter, and all of
 it is acknowledged, since the tracker would send the same bytes for ever.
@@ -33,6 +35,7 @@ import numpy as np
 from fastcrc import crc16
 
 from protocols.columns import ALARM_BIT, Columns
+from protocols.commands import Answer, CannotSend, Command
 from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.session import Codec, Decoded, Received, Unreadable
@@ -69,11 +72,13 @@ EACH = tuple(re.compile(_pattern([field]), re.ASCII | re.DOTALL) for field in FI
 CRC = re.compile(rb"[0-9A-Fa-f]{1,4}")
 BAD_CRC = {"L": b"#AL#10\r\n", "SD": b"#ASD#13\r\n", "D": b"#AD#16\r\n", "B": b"#AB#\r\n", "M": b"#AM#01\r\n"}
 STORED = {"SD": b"#ASD#1\r\n", "D": b"#AD#1\r\n", "M": b"#AM#1\r\n"}
-NAMES = {name.encode(): name for name in ("L", "SD", "D", "B", "M", "P", "I", "IT", "T")}
+NAMES = {name.encode(): name for name in ("L", "SD", "D", "B", "M", "P", "I", "IT", "T", "AM")}
+COMMANDS = ("custom", "deviceIdentification", "message", "outputControl", "rebootDevice", "sendUssd")
 
 # B holds at most 5,000 records by the manual, and a record of D with a dozen parameters takes about 200 bytes.
 LARGEST_FRAME_BYTES = 1 << 20
 LONGEST_ID = 64
+MOST_TOLD = 100  # commands without an answer; many trackers never give one
 LARGEST_BLOCK_BYTES = 1 << 24  # of a photo, skipped as it comes and never kept; more is not a size
 
 
@@ -88,6 +93,7 @@ class Link(msgspec.Struct):
     asked: str = ""  # who waits to be admitted
     waiting: tuple[str, bytes, bytes] | None = None  # the packet behind an id in front of it: type, body, line
     has_crc: bool = False  # the login said 2.0
+    told: int = 0  # commands that it has not answered
     spoke: bool = False  # at least one line was Wialon's
     refused: bool = False  # the last id in front of a packet was not ours: lines without an id are nobody's
     closed: bool = False
@@ -169,12 +175,18 @@ class Link(msgspec.Struct):
     def _line(self, received: Received, line: bytes) -> None:
         front, mark, rest = line.partition(b"#")
         word, second, body = rest.partition(b"#")
-        if not mark or not second:
+        if not mark and self.told and self.tracker and line.isascii() and line.decode().isprintable():
+            received.frames.append(Frame("M", line))
+            self._answered(received, line.decode(), None)
+        elif not mark or not second:
             received.rejects.append(BadFrame("not a Wialon packet: no #type# in it", line))
             if not self.spoke:  # another protocol, or a scanner: nothing will come of it
                 self._close(received)
-            return
-        self.spoke = True
+        else:
+            self.spoke = True
+            self._said(received, front, word, body, line)
+
+    def _said(self, received: Received, front: bytes, word: bytes, body: bytes, line: bytes) -> None:
         kind = NAMES.get(word)
         if kind is None:
             received.rejects.append(BadFrame(f"no packet of type {word[:16].decode('ascii', 'replace')} is read", line))
@@ -222,6 +234,8 @@ class Link(msgspec.Struct):
     def _packet(self, received: Received, kind: str, body: bytes, line: bytes) -> None:
         if kind == "P":
             received.reply += b"#AP#\r\n"
+        elif kind == "AM":
+            self._answered(received, body.decode("ascii", "replace"), body.startswith(b"1"))
         elif kind in BAD_CRC:
             self._data(received, kind, body, line)
         else:
@@ -241,6 +255,23 @@ class Link(msgspec.Struct):
         else:
             ack = STORED[kind]
         received.frames.append(Frame(kind, body, ack))
+        if kind == "M":
+            self._answered(received, _text(body), None)
+
+    def _answered(self, received: Received, text: str, ok: bool | None) -> None:
+        """Drivers write, too: only what follows a command is taken for an answer."""
+        if self.told:
+            self.told -= 1
+            received.answers.append(Answer(text, ok=ok))
+
+    def command(self, command: Command, serial: int, password: str) -> bytes:
+        text = words(command)
+        if command.type == "message":
+            text = f"#M#{text}"
+            if self.has_crc:
+                text += f";{crc16.arc((text[3:] + ';').encode()):04X}"
+        self.told = min(self.told + 1, MOST_TOLD)
+        return text.encode() + b"\r\n"
 
     def _not_kept(self, received: Received, kind: str, body: bytes, line: bytes) -> None:
         """Photos and tachograph files: say so, and let the bytes behind the line pass."""
@@ -253,6 +284,24 @@ class Link(msgspec.Struct):
         if len(numbers) == 2 and numbers[0] <= LARGEST_BLOCK_BYTES:
             self.skip = numbers[0]
             received.reply += b"#A%s#%d;0\r\n" % (kind.encode(), numbers[1])
+
+
+def words(command: Command) -> str:
+    """What a tracker is told. Raises CannotSend."""
+    match command.type:
+        case "custom":
+            return str(command["data"])
+        case "message":
+            return str(command["message"])
+        case "rebootDevice":
+            return "reboot"
+        case "deviceIdentification":
+            return "VER?"
+        case "sendUssd":
+            return f"USSD:{command['phone']}"
+        case "outputControl":
+            return f"L{command['index']}={command['data']}"
+    raise CannotSend(f"wialon has no {command.type}; it has {', '.join(COMMANDS)}")
 
 
 def _inflate(packed: bytes) -> bytes | None:
@@ -532,4 +581,5 @@ CODEC = Codec(
     source="Gurtam, Wialon IPS communication protocol, v.1.1, v.2.0 and v.2.1",
     models="any that is set to Wialon IPS",
     reads="inputs, outputs, analog inputs, driver's key, messages of the driver, any parameter",
+    commands=COMMANDS,
 )

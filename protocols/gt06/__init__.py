@@ -15,7 +15,8 @@ Status  flags u8: 7 oil cut, 5-3 alarm, 2 charging, 1 ignition | battery u8 | gs
         battery: 0 to 6 is a bar of six, 7 to 100 are percent
 
 `stream.py` cuts and answers; `reports.py` reads locations and heartbeats as arrays; `packets.py` lists who reads each other
-kind packet by packet: `places.py`, `statuses.py`, `cells.py`, `words.py`, `modules.py`, with `fields.py` as what they share.
+kind packet by packet: `places.py`, `statuses.py`, `cells.py`, `words.py`, `modules.py`, with `fields.py` as what they share;
+`commands.py` has what a tracker can be told.
 
 Source  "GPS Tracker Communication Protocol (GT06)", Concox and Blueberry, sections IV and V; Jimi's "JM-VL0x communication
         protocol"; ids and lengths of clones compared with Traccar's Gt06ProtocolDecoder.
@@ -25,6 +26,7 @@ a wide (two byte) network code starts one byte earlier than there; VXT01 sends v
 supply comes before the battery in X1's packets; the odometer of 0x70 is big-endian like all the rest.
 """
 
+from protocols.gt06.commands import COMMANDS, text_of
 from protocols.gt06.reports import decode
 from protocols.gt06.stream import LARGEST_FRAME_BYTES, Stream
 from protocols.session import Codec
@@ -43,4 +45,6 @@ CODEC = Codec(
     source='"GPS Tracker Communication Protocol (GT06)", Concox',
     models="GT06N, TR06, GT100, GT300, JM-LL301, JM-VL01, VL03, VL103, WeTrack2, ET25, S20, WD-209",
     reads="ignition, power, battery, signal, odometer, alarms, Wi-Fi and cells, sensors, OBD, answers to commands",
+    commands=COMMANDS,
+    sms=text_of,
 )

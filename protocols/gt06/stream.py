@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from fastcrc.crc16 import ibm_sdlc as crc_x25
 
+from protocols.commands import Command
 from protocols.errors import BadFrame
 from protocols.frames import Frame
+from protocols.gt06 import commands, packets
 from protocols.session import Received
 
 LARGEST_FRAME_BYTES = 8192  # camera pieces are the largest seen, a little over 1 KB
@@ -24,6 +26,7 @@ START = re.compile(rb"xx|yy")
 STOP = b"\r\n"
 
 LOGIN, HEARTBEAT, STATUS, ADDRESS_REQUEST, TIME_REQUEST = 0x01, 0x23, 0x13, 0x2A, 0x8A
+ANSWERS = {"0x15": 1, "0x21": 0, "0x21 long": 0}  # to our commands: where in the content our own four bytes come back
 WIFI_KINDS = (0x17, 0x69)
 MOST_WIFI = 16  # a smaller number in the place of the length is a count of access points; a real 0x17 frame is longer
 ADDRESS_RESPONSE = 0x97
@@ -49,6 +52,7 @@ class Kind(NamedTuple):
     answer: Callable[[int, bytes], bytes] | None  # makes the acknowledgement from number and serial; None: it has none
     at_once: bool = False  # answered now: it asks whether the server lives, not whether it stored
     special: bool = False  # the session itself reads it
+    own_at: int | None = None  # it answers a command: here our own four bytes come back
 
 
 def reply(kind: int, serial: bytes, content: bytes = b"") -> bytes:
@@ -68,12 +72,14 @@ def _short(number: int) -> Kind:
         answer=None if number in UNANSWERED else reply,
         at_once=number in (HEARTBEAT, STATUS),
         special=number in (LOGIN, ADDRESS_REQUEST, TIME_REQUEST),
+        own_at=ANSWERS.get(f"0x{number:02x}"),
     )
 
 
 def _long(number: int) -> Kind:
     answer = long_reply if number in ANSWERED_LONG else reply if number in ANSWERED_SHORT else None
-    return Kind(name=f"0x{number:02x} long", answer=answer, special=number == LOGIN)
+    name = f"0x{number:02x} long"
+    return Kind(name, answer, special=number == LOGIN, own_at=ANSWERS.get(name))
 
 
 SHORT_KINDS: tuple[Kind, ...] = tuple(_short(number) for number in range(256))
@@ -156,6 +162,8 @@ class Stream:
                 else:
                     answer = kind.answer(number, serial) if kind.answer else b""
                     received.frames.append(Frame(kind.name, data[body + 1 : stop - 4], answer, self._zone_s))
+                    if kind.own_at is not None:
+                        self._hear_answer(received, kind.own_at)
             at = stop + 2
         if at < end:
             self._rest += data[at:]
@@ -230,6 +238,17 @@ class Stream:
         self._zone_s = zone_of(int.from_bytes(content[10:12], "big")) if len(content) >= 12 else 0
         self._login_reply = reply(LOGIN, serial)
         received.login = imei
+
+    def _hear_answer(self, received: Received, own_at: int) -> None:
+        """What the frame that was just cut says to a command of ours."""
+        frame = received.frames[-1]
+        read = packets.read(frame.kind, frame.payload, frame.context)
+        if not isinstance(read, str):
+            text = str(read.more.get("result") or read.more.get("iccid") or "")
+            received.answers.append(commands.answer(frame.payload[own_at : own_at + 4], text))
+
+    def command(self, command: Command, serial: int, password: str) -> bytes:
+        return reply(commands.COMMAND, serial.to_bytes(2, "big"), commands.content(command, serial, password))
 
     def _bare(self, data: bytes, at: int, stop: int) -> Frame:
         """A frame of an old clone. Wi-Fi has its number of access points in front, where others have their length."""

@@ -17,7 +17,7 @@ Body        codec u8 | count u8 | records or messages | count u8
 codec       what it holds                                   read by
 07          records of the GH3000, with masks               `gh3000`
 08 8E 10    records (AVL data) of all other trackers        `records`, which has the layout; ids: `elements`
-0C to 0F    what the tracker says to a command or hears on its serial port     `messages`
+0C to 0F    what the tracker says to a command or hears on its serial port     `messages`; what it can be told: `commands`
 
 Source      Teltonika wiki, "Teltonika Data Sending Protocols" (Codec 8, 8 Extended, 16, 12 to 15; TCP and UDP; revision 98062
             of its page "Codec" for records without a fix) and the tables "Teltonika Data Sending Parameters ID"; names of
@@ -25,6 +25,7 @@ Source      Teltonika wiki, "Teltonika Data Sending Protocols" (Codec 8, 8 Exten
 """
 
 from protocols.session import Codec
+from protocols.teltonika.commands import COMMANDS, sms
 from protocols.teltonika.decoder import decode
 from protocols.teltonika.framing import LARGEST_BODY_BYTES, Datagram, Stream
 
@@ -42,4 +43,6 @@ CODEC = Codec(
     source="Teltonika wiki: Teltonika Data Sending Protocols; Teltonika Data Sending Parameters ID",
     models="FMB9xx, FMB1xx, FMB640, FMC130, FMC650, FMM920, FMP100, FMT100, TAT100, TMT250, FM1100, FM4200, FM5300, GH3000",
     reads="all IO elements: ignition, motion, power, battery, odometer, fuel, CAN and OBD, beacons, drivers, alarms",
+    commands=COMMANDS,
+    sms=sms,
 )

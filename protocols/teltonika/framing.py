@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from fastcrc.crc16 import arc
 
+from protocols.commands import Command
 from protocols.errors import BadFrame
 from protocols.frames import ANSWER, Frame
 from protocols.session import Received
+from protocols.teltonika.commands import answers_in, packet
 
 RECORDS, MESSAGES = "records", "messages"
 MESSAGE_CODECS = frozenset((0x0C, 0x0D, 0x0E, 0x0F))
@@ -32,6 +34,13 @@ TOO_EAGER = "more than a frame behind a login that has no answer yet"
 
 def _frame(body: bytes, ack: bytes) -> Frame:
     return Frame(MESSAGES, body) if body[0] in MESSAGE_CODECS else Frame(RECORDS, body, ack)
+
+
+def _heard(received: Received, body: bytes) -> Received:
+    if body[0] in MESSAGE_CODECS:
+        received.answers += answers_in(body)
+    received.frames.append(_frame(body, b"\0\0\0" + body[1:2]))
+    return received
 
 
 def _name(raw: bytes) -> str | None:
@@ -56,7 +65,7 @@ class Stream:
             if len(data) == length + 12 and SMALLEST_BODY_BYTES <= length <= LARGEST_BODY_BYTES:
                 body = data[8:-4]
                 if arc(body) == int.from_bytes(data[-4:], "big"):
-                    return Received(frames=[_frame(body, b"\0\0\0" + body[1:2])])
+                    return _heard(Received(), body)
         if self._closed:
             return Received(close=True)
         self._buffer += data
@@ -114,12 +123,15 @@ class Stream:
             at += length + 12
             body = whole[8:-4]
             if arc(body) == int.from_bytes(whole[-4:], "big"):
-                received.frames.append(_frame(body, b"\0\0\0" + body[1:2]))
+                _heard(received, body)
             else:
                 received.rejects.append(BadFrame(f"the checksum should be {arc(body):04x}", whole))
                 received.frames.append(Frame(ANSWER, b"", NONE_KEPT))
         del buffer[:at]
         return received
+
+    def command(self, command: Command, serial: int, password: str) -> bytes:
+        return packet(command)
 
     def _close(self, received: Received, reason: str = "", at: int = 0) -> Received:
         if reason:

@@ -14,7 +14,8 @@ from fastcrc.crc16 import ibm_sdlc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols import Frame, Received
+from protocols import CannotSend, Frame, Received
+from protocols.commands import Answer, checked
 from protocols.gt06 import CODEC, Stream, decode
 from protocols.gt06.stream import LARGEST_FRAME_BYTES, zone_of
 from telematics.simulator.fix import Fix
@@ -755,3 +756,79 @@ def test_real_packets() -> None:
 
 def test_the_codec_says_what_it_is() -> None:
     assert (CODEC.name, CODEC.port, CODEC.transports, CODEC.largest_frame_bytes) == ("gt06", 5023, ("tcp",), LARGEST_FRAME_BYTES)
+
+
+COMMANDS = [
+    pytest.param("engineStop", {}, "", "RELAY,1#", id="cut the fuel"),
+    pytest.param("engineResume", {}, "", "RELAY,0#", id="restore it"),
+    pytest.param("engineStop", {}, "000000", "DYD,000000#", id="cut it, of a tracker with a password"),
+    pytest.param("engineResume", {}, "000000", "HFYD,000000#", id="restore it, with a password"),
+    pytest.param("custom", {"data": "APN,internet#"}, "", "APN,internet#", id="own words"),
+    pytest.param("positionSingle", {}, "", "WHERE#", id="where"),
+    pytest.param("positionPeriodic", {"frequency": 30}, "", "TIMER,30,30#", id="every half minute"),
+    pytest.param("rebootDevice", {}, "", "RESET#", id="restart"),
+    pytest.param("factoryReset", {}, "", "FACTORY#", id="as new"),
+    pytest.param("getVersion", {}, "", "VERSION#", id="version"),
+    pytest.param("getDeviceStatus", {}, "", "STATUS#", id="status"),
+    pytest.param("deviceIdentification", {}, "", "PARAM#", id="who"),
+    pytest.param("setTimezone", {"timezone": "-03:30"}, "", "GMT,W,3,30#", id="west"),
+    pytest.param("setTimezone", {"timezone": "UTC+8"}, "", "GMT,E,8,0#", id="east"),
+    pytest.param("setConnection", {"server": "gps.example.com", "port": 5023}, "", "SERVER,1,gps.example.com,5023,0#", id="name"),
+    pytest.param("setConnection", {"server": "192.0.2.7", "port": 5023}, "", "SERVER,0,192.0.2.7,5023,0#", id="address"),
+    pytest.param("alarmSpeed", {"data": 120}, "", "SPEED,ON,20,120,0#", id="too fast"),
+    pytest.param("alarmSpeed", {"data": 0}, "", "SPEED,OFF#", id="never too fast"),
+    pytest.param("sosNumber", {"index": 2, "phone": "+77010000000"}, "", "SOS,A,,+77010000000#", id="the second number"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "password", "text"), COMMANDS)
+def test_a_command_is_a_frame_of_0x80_and_the_same_words_by_sms(
+    name: str, parameters: dict[str, Any], password: str, text: str
+) -> None:
+    command = checked(name, parameters)
+    own = f"{4 + len(text):02x} 00000102"
+    assert logged_in().command(command, 0x102, password) == short(f"80 {own} {text.encode().hex()}", serial=0x102)
+    assert CODEC.sms is not None
+    assert CODEC.sms(command, password) == text
+    assert name in CODEC.commands
+
+
+def test_the_manuals_command() -> None:
+    """The example of Concox' manual, but for the serial that it puts into the server's own bytes."""
+    told = Stream().command(checked("custom", {"data": "DYD,000000#"}), 1, "")
+    assert told[:-4] == bytes.fromhex("78781580 0f 00000001 4459442c30303030303023 0001")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "says"),
+    [
+        ("custom", {"data": "привет"}, "at most 240 letters"),
+        ("custom", {"data": "x" * 241}, "at most 240 letters"),
+        ("sosNumber", {"index": 4, "phone": "1"}, "keeps 3 emergency numbers"),
+        ("powerOff", {}, "gt06 has no powerOff; it has custom"),
+    ],
+)
+def test_a_command_without_words_says_so(name: str, parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(CannotSend, match=says):
+        Stream().command(checked(name, parameters), 1, "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer"),
+    [
+        (short("15 10 00000102" + b"DYD=Success!".hex() + "0002"), Answer("DYD=Success!", 0x102, True)),
+        (short("15 00 00000000" + b"DYD=Unvalued Fail!".hex() + "00"), Answer("DYD=Unvalued Fail!", None, False)),
+        (long("21 00000007 01" + b"IMEI:862798050175112;TIMER,10".hex()), Answer("IMEI:862798050175112;TIMER,10", 7, None)),
+        (long("21 00000008 02" + "OK!".encode("utf-16-be").hex()), Answer("OK!", 8, True)),
+    ],
+)
+def test_an_answer_names_its_command(raw: bytes, answer: Answer) -> None:
+    received = logged_in().receive(raw)
+    assert received.answers == [answer]
+    (row,) = decode(received.frames).columns.rows()
+    assert row["attributes"]["result"] == answer.text
+
+
+def test_what_is_no_answer_is_none() -> None:
+    assert logged_in().receive(short("15") + long("21 00")).answers == []
+    assert logged_in().receive(short("13 45 06 04 0001")).answers == []

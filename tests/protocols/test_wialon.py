@@ -16,7 +16,8 @@ from fastcrc import crc16
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols import ALARMS, Frame, Received
+from protocols import ALARMS, CannotSend, Frame, Received
+from protocols.commands import Answer, checked
 from protocols.wialon import CODEC, LARGEST_FRAME_BYTES, Link
 from telematics.simulator.fix import Fix
 from telematics.simulator.wialon import Tracker
@@ -415,3 +416,50 @@ def test_real_packets_are_read() -> None:
         "wialon"
     ]
     assert right >= 0.95 * count
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "line"),
+    [
+        ("custom", {"data": "setparam 1 2"}, b"setparam 1 2\r\n"),
+        ("deviceIdentification", {}, b"VER?\r\n"),
+        ("message", {"message": "come home"}, b"#M#come home\r\n"),
+        ("outputControl", {"index": 2, "data": "1"}, b"L2=1\r\n"),
+        ("rebootDevice", {}, b"reboot\r\n"),
+        ("sendUssd", {"phone": "*100#"}, b"USSD:*100#\r\n"),
+    ],
+)
+def test_a_command_is_a_line(name: str, parameters: dict[str, Any], line: bytes) -> None:
+    assert Link().command(checked(name, parameters), 1, "") == line
+    assert name in CODEC.commands
+
+
+def test_a_message_has_a_crc_where_the_tracker_speaks_2_0() -> None:
+    session = Link()
+    hear(session, signed("L", "2.0;T1;NA;"))
+    told = session.command(checked("message", {"message": "привет"}), 1, "")
+    assert told == signed("M", "привет;")
+
+
+def test_what_follows_a_command_is_its_answer() -> None:
+    session = Link()
+    hear(session, b"#L#T1;NA\r\n")
+    assert session.receive(b"#M#I am late\r\n").answers == []
+    for said, answer in [
+        (b"#AM#1\r\n", Answer("1", ok=True)),
+        (b"#AM#0\r\n", Answer("0", ok=False)),
+        (b"#M#done\r\n", Answer("done")),
+        (b"VER 1.2; OK\r\n", Answer("VER 1.2; OK")),
+    ]:
+        session.command(checked("rebootDevice", {}), 1, "")
+        received = session.receive(said)
+        assert (received.answers, received.rejects) == ([answer], [])
+        assert session.receive(said).answers == []
+    session.command(checked("rebootDevice", {}), 1, "")
+    (frame,) = session.receive(b"VER 1.2\r\n").frames
+    assert [row["attributes"] for row in CODEC.decode([frame]).columns.rows()] == [{"result": "VER 1.2"}]
+
+
+def test_a_command_without_words_says_so() -> None:
+    with pytest.raises(CannotSend, match="wialon has no engineStop; it has custom"):
+        Link().command(checked("engineStop", {}), 1, "")
