@@ -5,13 +5,16 @@ module is one protocol and exports its `CODEC`.
 """
 
 from protocols import (
+    bce,
     egts,
     flespi,
     galileo,
     gl200,
+    gps103,
     gpsgate,
     gt06,
     h02,
+    jt808,
     mqtt,
     opengts,
     osmand,
@@ -20,8 +23,12 @@ from protocols import (
     suntech,
     t55,
     teltonika,
+    tk103,
+    totem,
+    watch,
     wialon,
     xexun,
+    xexun2,
 )
 from protocols.columns import ALARM_BIT, ALARMS, Columns, alarm_names
 from protocols.commands import Answer, CannotSend, Command, WrongParameter
@@ -71,6 +78,13 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     xexun.CODEC,
     galileo.CODEC,
     gl200.CODEC,
+    totem.CODEC,
+    tk103.CODEC,
+    gps103.CODEC,
+    watch.CODEC,
+    xexun2.CODEC,
+    bce.CODEC,
+    jt808.CODEC,
 )
 
 
