@@ -6,6 +6,7 @@ makes a decoder of it. It costs some 3 µs a report beside what `read` costs.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Annotated, Any
@@ -74,7 +75,7 @@ def decode_each(read: Callable[[Frame], Iterable[Report]]) -> Callable[[Sequence
                 reports.extend(read(frame))
             except CantRead as error:
                 unreadable.append(Unreadable(place, str(error)))
-            except (ValueError, IndexError, OverflowError) as error:  # a field that isn't there, a number that is none
+            except (ValueError, IndexError, OverflowError, struct.error) as error:  # a field that isn't there or is none
                 unreadable.append(Unreadable(place, f"a field can't be read: {str(error)[:100]}"))
             places.extend([place] * (len(reports) - len(places)))
         return Decoded(columns_of(reports, places), unreadable)
