@@ -16,6 +16,7 @@ from protocols import (
     h02,
     jt808,
     mqtt,
+    navis,
     opengts,
     osmand,
     owntracks,
@@ -85,6 +86,7 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     xexun2.CODEC,
     bce.CODEC,
     jt808.CODEC,
+    navis.CODEC,
 )
 
 
