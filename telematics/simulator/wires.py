@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import protocols
-from telematics.simulator import egts, flespi, gt06, osmand, owntracks, teltonika, wialon
+from telematics.simulator import egts, flespi, gt06, h02, osmand, owntracks, teltonika, wialon
 from telematics.simulator.fix import Fix, Wire
 
 MOST_UDP_RECORDS = 12  # what fits into a datagram that no router cuts
@@ -40,6 +40,7 @@ class TeltonikaUdp:
 WIRES: dict[str, Callable[[str], Wire]] = {
     "egts": egts.Tracker,
     "gt06": gt06.Tracker,
+    "h02": h02.Tracker,
     "osmand": osmand.Tracker,
     "teltonika": teltonika.Tracker,
     "wialon": wialon.Tracker,
