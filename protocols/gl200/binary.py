@@ -1,12 +1,12 @@
 """Binary messages (the makers say HEX), big-endian; the CRC-16/CCITT-FALSE covers what is between header and itself.
 
-+RSP +EVT   type u8 | mask u32 | length u16 | device type u8 | protocol u16 | firmware u16 | id 8 | battery u8, % | power u16, mV |
-            what the type has in front of its places | motion u8 | satellites u8 | what the type has behind | count u8 | places
++RSP +EVT   type u8 | mask u32 | length u16 | device type u8 | protocol u16 | firmware u16 | id 8 | battery u8, % |
+            power u16, mV | what some types have | motion u8 | satellites u8 | what some types have | count u8 | places
 Place       accuracy u8 | speed u24, 0.1 km/h | course u16 | altitude i16, m | longitude i32, latitude i32, 1e-6 degree |
             time 7: year u16, month, day, hour, minute, second | mcc u16, mnc u16, lac u16, cell u16 | reserved u8
 Type 100    count u16 | points, one a second: 01 in the two highest bits: speed 12 bits, course 9, then longitude i32,
-            latitude i32, and in the first of all its time u32; 10: how much speed (7 bits), course (7), longitude (12) and latitude
-            (11) differ from the point before; else: no place in that second
+            latitude i32, and in the first of all its time u32; 10: how much speed (7 bits), course (7), longitude (12)
+            and latitude (11) differ from the point before; else: no place in that second
 +INF        type u8 | mask u16 | length u16 | id 8 | device type u8 | protocol u16 | firmware u16 | groups of the mask
 Tail        send time 7 | count u16 | crc u16 | 0D 0A, of every message
 +BSP, +BVT, +BNF are late ones. The id is the IMEI, two digits a byte, or the device's name.
@@ -69,7 +69,7 @@ def read(frame: Frame) -> list[Report]:
     return [_bare(message, {"type": head.decode("ascii"), "data": message.hex()})]
 
 
-# --- Whose it is ---------------------------------------------------------------------------------------------------------------
+# --- Whose it is -------------------------------------------------------------------------------------------------------------
 
 IDENTITY_AT: dict[bytes, tuple[int, ...]] = {  # where the id may stand, where no mask says it
     b"+INF": (9, 11),
@@ -115,7 +115,7 @@ def _id_at(mask: int) -> int:
     return 11 + bool(mask & TYPE) + 2 * bool(mask & PROTOCOL) + 2 * bool(mask & FIRMWARE)
 
 
-# --- Reports -------------------------------------------------------------------------------------------------------------------
+# --- Reports -----------------------------------------------------------------------------------------------------------------
 
 
 class Bytes:
@@ -263,7 +263,7 @@ VERSIONS, INPUTS, SATELLITES, SUPPLY, SIM, SIGNAL, ZONE = 1 << 8, 1 << 9, 1 << 1
 
 
 def _information(message: bytes, late: bool) -> Report:
-    """The groups in the order of the mask's bits; types beside 1 hold only some of them. Groups behind what can't be read are left."""
+    """The groups in the order of the mask's bits; types beside 1 hold only some of them."""
     data = _body(message)
     kind, mask = data.number(1), data.number(2)
     report = _bare(message, {"type": "INF", **({"archive": True} if late else {})})

@@ -213,7 +213,7 @@ OBD: tuple[tuple[str, str], ...] = (  # fields behind the mask; kind: whole or o
 
 
 def obd(message: Text) -> list[Report]:
-    """`vin,name,type,mask,` the fields of OBD, in some firmwares its protocol, the engine's odometer in km, the place, odometer."""
+    """`vin,name,type,mask,` the fields of OBD, on some its protocol, the engine's odometer in km, the place, odometer."""
     if not message.seek_place():
         raise CantRead("a report of OBD without a place")
     start = message.at

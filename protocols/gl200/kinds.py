@@ -7,7 +7,7 @@ from collections.abc import Callable
 from protocols.frames import Frame
 from protocols.gl200 import binary
 from protocols.gl200.canbus import can, obd
-from protocols.gl200.reports import extended, fixed
+from protocols.gl200.reports import extended, fixed, usual
 from protocols.gl200.text import STATES, Text, hours_s, is_degrees, number, percent, put, take_analog
 from protocols.reports import CantRead, Report
 
@@ -16,16 +16,20 @@ def read(frame: Frame) -> list[Report]:
     """The reports of one message."""
     if frame.kind == "binary":
         return binary.read(frame)
-    text = frame.payload.rstrip(b"$\0\r\n").decode("utf-8", "replace")
-    message = Text(text)
+    text = frame.payload.decode("utf-8", "replace")
+    fields = text.split(",")
+    if report := usual(fields):
+        return [report]
+    fields[-1] = fields[-1].rstrip("$\0\r\n")
+    message = Text(fields)
     if message.head[:4] == "+ACK":
         report = message.bare()
-        report.attributes = {"result": text}
+        report.attributes = {"result": text.rstrip("$\0\r\n")}
         return [report]
     return READERS.get(message.type, common)(message)
 
 
-# --- The place, and what is beside it --------------------------------------------------------------------------------------------
+# --- The place, and what is beside it ----------------------------------------------------------------------------------------
 
 
 def common(message: Text) -> list[Report]:
@@ -150,7 +154,7 @@ MEANINGS: dict[str, Meaning] = {
 }
 
 
-# --- Types with fields of their own ----------------------------------------------------------------------------------------------
+# --- Types with fields of their own ------------------------------------------------------------------------------------------
 
 
 def _fence(message: Text) -> list[Report]:

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from protocols.gl200.canbus import can_fields
-from protocols.gl200.text import Text, hours_s, is_degrees, is_status, percent, put, take_analog, take_status
+from protocols.gl200.models import model_of
+from protocols.gl200.text import (
+    Text,
+    hours_s,
+    is_degrees,
+    is_status,
+    moment,
+    percent,
+    put,
+    status_of,
+    take_analog,
+    take_status,
+)
 from protocols.reports import NAN, CantRead, Report
 
 MOST_PLACES = 64  # the manuals say 15
@@ -31,6 +45,55 @@ def fixed(message: Text) -> list[Report]:
     return reports
 
 
+USUAL = 30  # fields of a fixed report of one place by a wired tracker with two analog inputs: nearly all that is sent
+
+
+def usual(fields: list[str]) -> Report | None:
+    """That report read straight down, in half the time; None when anything in it is unusual: `fixed` reads the same from it."""
+    if len(fields) != USUAL or fields[0][-3:] != "FRI" or fields[6] != "1" or fields[18] not in ("00", ""):
+        return None
+    (head, version, _, _, power, _, _, hdop, speed, course, altitude, longitude, latitude, time, _, _, _, _, _,
+     odometer, hours, first, second, battery, status, rpm, consumption, fuel, _, _) = fields  # fmt: skip
+    model = model_of(version)
+    if (
+        not (longitude[-7:-6] == latitude[-7:-6] == "." and len(longitude) < 12 and len(latitude) < 12 and len(time) == 14)
+        or not (hdop and len(status) == 6 and is_status(status))
+        or (first and not first.isdecimal())
+        or (second and not second.isdecimal())
+        or (rpm or consumption or fuel or model.vin or model.signal or not model.reserves or len(fields[3]) == 17)
+    ):
+        return None
+    attributes: dict[str, Any] = {"type": "FRI", "hdop": float(hdop)}
+    if head[1] == "B":
+        attributes = {"type": "FRI", "archive": True, "hdop": float(hdop)}
+    if first:
+        attributes["adc1"] = int(first) / 1000
+    if second:
+        attributes["adc2"] = int(second) / 1000
+    ignition, motion, more = status_of(status)
+    attributes.update(more)
+    return Report(
+        moment(time),
+        True,
+        0,
+        float(latitude),
+        float(longitude),
+        float(altitude) if altitude else NAN,
+        float(speed) if speed else NAN,
+        float(course) if course else NAN,
+        NAN,
+        NAN,
+        ignition,
+        motion,
+        int(power) / 1000 if power.isdecimal() and 10 < int(power) < 100_000 else NAN,
+        NAN,
+        percent(battery),
+        float(odometer) * 1000 if odometer else NAN,
+        hours_s(hours),
+        attributes=attributes,
+    )
+
+
 def places(message: Text, count: str) -> list[Report]:
     """As many places as count says. What is appended to the last one is taken as well."""
     many = int(count) if count.isdecimal() else 1
@@ -54,7 +117,7 @@ def _telemetry(message: Text, report: Report, kind: str) -> None:
     attributes = report.attributes
     if len(rest) >= 9:
         _vehicle(report, rest)
-    elif message.model.signal == 2 and len(rest) >= 5:  # millivolts stand where others have the appended mask
+    elif message.model.signal == 2 and len(rest) >= 4:  # millivolts stand where others have the appended mask
         battery = message.fields[message.at - 1]
         if battery.isdecimal():
             report.battery_v = int(battery) / 1000
@@ -62,7 +125,7 @@ def _telemetry(message: Text, report: Report, kind: str) -> None:
         if rest[2]:
             report.motion = float(rest[2] != "0")
         put(attributes, "temp1", rest[3])
-    elif len(rest) == 2 and not report.odometer_m == report.odometer_m and "." not in rest[0]:
+    elif len(rest) == 2 and report.odometer_m != report.odometer_m and "." not in rest[0]:
         if rest[0]:
             report.gsm = float(rest[0])
             if kind.isdecimal():
@@ -103,7 +166,7 @@ def _vehicle(report: Report, rest: list[str]) -> int:
     return at
 
 
-# --- Extended reports ------------------------------------------------------------------------------------------------------------
+# --- Extended reports --------------------------------------------------------------------------------------------------------
 
 
 def extended(message: Text) -> list[Report]:

@@ -133,7 +133,7 @@ def _answer(message: bytes) -> Answer:
     return Answer(text, serial=serial, ok=True)
 
 
-# --- Commands ------------------------------------------------------------------------------------------------------------------
+# --- Commands ----------------------------------------------------------------------------------------------------------------
 
 WORDS: dict[str, str] = {  # behind the password; RTO is the real-time operation, its first field says which
     "deviceIdentification": "RTO={},8,,,,,,{}",

@@ -1,7 +1,7 @@
 """What messages as text have in common: the envelope, the place in it, and how many fields stand where.
 
-A place is found by its shape (longitude and latitude have six decimals each, side by side), since what stands in front of it differs
-from model to model; where there is none, the model's table says where its empty fields are.
+A place is found by its shape (longitude and latitude have six decimals each, side by side), since what stands in front of it
+differs from model to model; where there is none, the model's table says where its empty fields are.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Text:
 
     __slots__ = ("at", "attributes", "fields", "head", "model", "type")
 
-    def __init__(self, text: str) -> None:
-        self.fields = fields = text.split(",")
+    def __init__(self, fields: list[str]) -> None:
+        self.fields = fields
         self.head = head = fields[0]
         self.type = head[-3:]
         if len(fields) < 5:
@@ -99,7 +99,8 @@ class Text:
     def appended(self, report: Report) -> None:
         """Behind the cell: strength of GSM on some models, then the odometer, nothing, or a mask of what follows."""
         model = self.model
-        self.at += model.signal
+        if model.signal and len(self.fields) - self.at >= model.signal + 3:  # the first of them had none
+            self.at += model.signal
         if not model.reserves:
             return
         value = self.next()
@@ -132,20 +133,12 @@ APPENDED: tuple[tuple[int, Callable[[Report, str], None]], ...] = ((1, _satellit
 
 
 def is_degrees(field: str) -> bool:
-    return field[-7:-6] == "." and 8 <= len(field) <= 11 and field[-6:].isdecimal()
-
-
-def is_status(field: str) -> bool:
-    return len(field) >= FEWEST_DIGITS and len(field) <= 10 and is_hex(field)
+    return field[-7:-6] == "." and len(field) < 12
 
 
 @lru_cache(maxsize=4096)
-def is_hex(field: str) -> bool:
-    try:
-        int(field, 16)
-    except ValueError:
-        return False
-    return True
+def is_status(field: str) -> bool:
+    return FEWEST_DIGITS <= len(field) <= 10 and all(digit in "0123456789ABCDEFabcdef" for digit in field)
 
 
 @lru_cache(maxsize=64)
@@ -172,6 +165,8 @@ def _whole(text: str, *, most: int) -> int:
 
 def hours_s(text: str) -> float:
     """`01138:30:24`: hours, minutes, seconds."""
+    if text[-6:-5] == ":":  # nearly always
+        return int(text[:-6]) * 3600 + int(text[-5:-3]) * 60 + int(text[-2:])
     if not text:
         return NAN
     hours, _, rest = text.partition(":")
@@ -205,10 +200,10 @@ def take_analog(report: Report, number: int, text: str) -> None:
     """Millivolts, or `F80`: per cent of a fuel sensor's range."""
     if not text:
         return
-    if text[0] == "F":
-        report.attributes[f"fuel{number}"] = int(text[1:] or "0")
-    elif text.isdecimal():
+    if text.isdecimal():
         report.attributes[f"adc{number}"] = int(text) / 1000
+    elif text[0] == "F":
+        report.attributes[f"fuel{number}"] = int(text[1:] or "0")
     else:
         report.attributes[f"adc{number}"] = text
 
