@@ -54,6 +54,12 @@ class Cursor:
     def u16le(self) -> int:
         return int.from_bytes(self.take(2), "little")
 
+    def u32le(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
+    def i16le(self) -> int:
+        return int.from_bytes(self.take(2), "little", signed=True)
+
     def u24(self) -> int:
         return int.from_bytes(self.take(3), "big")
 
