@@ -83,7 +83,7 @@ class Link(Stream):
             self._go_through(message, received)
             return
         head = message[3] if len(message) > 10 else 0
-        if head not in HEADS or crc8.nrsc_5(message[: head - 1]) != message[head - 1] or message[0] != 1:
+        if message[0] != 1 or head not in HEADS or crc8.nrsc_5(message[: head - 1]) != message[head - 1]:
             self.close("no EGTS packet begins here", message, received)
             return
         kind, data = message[9], message[head:-2]
