@@ -5,7 +5,12 @@ module is one protocol and exports its `CODEC`.
 """
 
 from protocols import (
+    arnavi,
     bce,
+    calamp,
+    castel,
+    cellocator,
+    eelink,
     egts,
     flespi,
     galileo,
@@ -87,6 +92,11 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     bce.CODEC,
     jt808.CODEC,
     navis.CODEC,
+    castel.CODEC,
+    calamp.CODEC,
+    cellocator.CODEC,
+    arnavi.CODEC,
+    eelink.CODEC,
 )
 
 
