@@ -28,6 +28,7 @@ from protocols import (
     ruptela,
     suntech,
     t55,
+    t800x,
     teltonika,
     tk103,
     totem,
@@ -97,6 +98,7 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     cellocator.CODEC,
     arnavi.CODEC,
     eelink.CODEC,
+    t800x.CODEC,
 )
 
 

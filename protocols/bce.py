@@ -21,16 +21,17 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import NAN, CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 16 << 10  # the largest seen have 650 bytes; a block's own length would let it have 64 KB
 HANDSHAKE = b"#BCE#\r\n"
-KEPT, TIMED, CONFIRM = 0xA5, 0xA0, 0x19
+KEPT, TIMED, OUTPUT_SET, CONFIRM = 0xA5, 0xA0, 0xC1, 0x19
 EPOCH_S = 0x47798280  # 2008-01-01
-ROUND_S = 1 << 29  # then the 28 bits of the time begin anew, first on 2025-01-05
+ROUND_S = 0x0FFFFFFF << 1  # then the 28 bits of the time begin anew, first on 2025-01-05; that all ones are skipped: by Traccar
 EARLIEST_S = 1514764800  # 2018-01-01: what seems earlier is of the next round. To be moved on before 2034
 DATA = 7  # the kind of structure that holds telemetry
 
@@ -121,6 +122,7 @@ class Link(Stream):
         self._end = 8  # of the blocks looked at, counted from the frame's start
         self._sum = 0  # of the bytes up to there
         self._summed = 0
+        self._broken = 0  # behind which byte the sum should have been right
 
     def cut(self, data: Buffer, at: int) -> int:
         end = self._cut(data, at)
@@ -134,11 +136,11 @@ class Link(Stream):
             return at + len(HANDSHAKE) if size >= len(HANDSHAKE) else MORE
         while size >= self._end + 3:
             length = data[at + self._end] | data[at + self._end + 1] << 8
-            if length < 2 or (self._end > 8 and data[at + self._end + 2] not in (KEPT, TIMED)):
-                return -self._end - 1  # no block begins here: the sum was wrong
             end = self._end + 2 + length
-            if end >= LARGEST_FRAME_BYTES:
-                return -self._end - 1
+            follows = self._end == 8 or data[at + self._end + 2] in (KEPT, TIMED, OUTPUT_SET)
+            if length < 2 or not follows or end >= LARGEST_FRAME_BYTES:  # no block begins here, so the sum was wrong
+                self._broken = self._end + 1
+                return len(data)
             if size <= end:
                 return MORE
             self._sum = (self._sum + sum(data[at + self._summed : at + end])) & 0xFF
@@ -148,6 +150,11 @@ class Link(Stream):
         return MORE
 
     def hear(self, message: bytes, received: Received) -> None:
+        if self._broken:  # over TCP a wrong sum means that we are out of step: the tracker begins anew, and sends again
+            unchecked = Frame("blocks", message[: self._broken]) if self._broken > 9 else None
+            received.rejects.append(BadFrame("the checksum is wrong", message[: self._broken + 2][:KEPT_BYTES], unchecked))
+            self.close("", message, received)
+            return
         if message == HANDSHAKE:
             return
         imei = message[:8]

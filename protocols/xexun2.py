@@ -3,7 +3,7 @@
 Frame   FAAF | type u16 | index u16 | imei 8, BCD, 15 digits and a filler | length u16, its low 10 bits | sum u16 | payload | FAAF
         between the flags FBBF 01 stands for FAAF and FBBF 02 for FBBF; sum: that of the payload's bytes, inverted
 Type 14 count u8 | length u16 for each | records                            07: the answer to a command, text
-Record  index u8 | time u32, s since 1970, UTC | signal u8 | battery u16: bit 15 charging, below it % | mask u8, and what it names:
+Record  index u8 | time u32, s since 1970 | signal u8 | battery u16: bit 15 charging, below it % | mask u8, and what it names:
         0  alarm u32: bit 0 sos, 1 taken off, 15 fallen down
         1  places, their own mask u8:
            0  satellites u8 | longitude f32 | latitude f32                  as dddmm.mmmm, south and west are negative
@@ -35,7 +35,8 @@ from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
 LARGEST_FRAME_BYTES = 4096  # 1023 of payload, were each of them an escaped one
 FLAG = b"\xfa\xaf"
 HEAD = struct.Struct(">HH8sHH")
-POSITION, ANSWER = 0x14, 0x07
+POSITION, RESULT = 0x14, 0x07
+KINDS = {POSITION: "position", RESULT: "result"}
 ALARMS = ((0, "sos"), (1, "removing"), (15, "fallDown"))
 
 
@@ -78,18 +79,16 @@ class Link(Stream):
             return
         type_, index, imei, length, sent = HEAD.unpack_from(body)
         payload = body[HEAD.size : HEAD.size + (length & 0x3FF)]
-        frame = Frame("position" if type_ == POSITION else "answer", payload)
+        kind = KINDS.get(type_)
         if len(payload) != length & 0x3FF:
             self.reject("the frame is shorter than its length says", message, received)
         elif checksum(payload) != sent:
-            unchecked = frame if type_ in (POSITION, ANSWER) else None
+            unchecked = Frame(kind, payload) if kind is not None else None
             received.rejects.append(BadFrame("the checksum is wrong", message[:KEPT_BYTES], unchecked))
         elif self.speaks(imei.hex()[:15], message, received):
             reply = framed(struct.pack(">HH8sHHB", type_, index, imei, 1, 0xFFFE, 1))
-            if type_ == POSITION:
-                received.frames.append(Frame("position", payload, reply))
-            elif type_ == ANSWER:
-                received.frames.append(Frame("result", payload))
+            if kind is not None:
+                received.frames.append(Frame(kind, payload, reply if type_ == POSITION else b""))
             else:
                 received.reply += reply
 
