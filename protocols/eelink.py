@@ -130,11 +130,9 @@ class Link(Stream):
         if kind == LOGIN:
             self._login(content, message, serial, received)
             return
-        if not self.known:
-            if not self.tracker:
-                self.reject("the tracker has not logged in", inner, received)
+        if self.tracker and not self.known:  # a stranger's
             return
-        answer = b"" if kind in UNANSWERED else self._answer(packet(kind, serial))
+        answer = b"" if kind in UNANSWERED or not self.known else self._answer(packet(kind, serial))
         if kind in READ:
             if kind == WORDS:
                 received.answers.append(Answer(_words(content)))
