@@ -25,12 +25,12 @@ def page() -> str:
 
 
 def _cells(codec: Codec) -> list[str]:
-    transports = ", ".join(codec.transports) + (" (HTTP)" if codec.http else "")
+    transports = ", ".join(codec.transports) + (" (HTTP)" if codec.http else "") or "MQTT"
     commands = ", ".join(f"`{name}`" for name in codec.commands)
     if codec.sms is not None:
         commands += "; by SMS too"
     told = [codec.makers, codec.models, codec.reads, commands, codec.source]
-    return [f"`{codec.name}`", str(codec.port), transports, *(cell.replace("|", "\\|").replace("\n", " ") for cell in told)]
+    return [f"`{codec.name}`", str(codec.port or ""), transports, *(cell.replace("|", "\\|").replace("\n", " ") for cell in told)]
 
 
 def main() -> None:

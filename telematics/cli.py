@@ -5,6 +5,7 @@ import typer
 from telematics.commands import billing, dead_letters, user
 from telematics.commands.decode import decode
 from telematics.commands.demo import demo
+from telematics.commands.detect import detect
 from telematics.commands.doctor import doctor
 from telematics.commands.replay import replay
 from telematics.commands.serve import serve
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(demo)
 app.command()(decode)
+app.command()(detect)
 app.command()(simulate)
 app.command()(replay)
 app.command()(doctor)

@@ -81,20 +81,32 @@ class Told(msgspec.Struct):
     positions: list[dict[str, Any]]
     frame_of: list[int]  # for each position the frame that it came in
     replies: list[bytes]  # given at once, to logins and the like
-    errors: list[str]
+    rejects: list[BadFrame]
+    unreadable: list[str]  # why, one per frame
+    closed: bool  # the session hung up
+
+    @property
+    def errors(self) -> list[str]:
+        return [str(reject) for reject in self.rejects] + self.unreadable
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.logins or self.replies or any(frame.kind != ANSWER for frame in self.frames))
 
 
 def read(codec: Codec, wire: bytes) -> Told:
     """What the codec reads in wire, as a stream or, when that gives nothing, as a datagram."""
-    told = _read(codec, codec.session(), wire)
+    told = read_with(codec, codec.session(), wire)
     if not told.logins and codec.datagram is not None and all(frame.kind == ANSWER for frame in told.frames):
-        as_datagram = _read(codec, codec.datagram(), wire)
+        as_datagram = read_with(codec, codec.datagram(), wire)
         if as_datagram.frames or as_datagram.logins:
             return as_datagram
     return told
 
 
-def _read(codec: Codec, session: Session, wire: bytes) -> Told:
+def read_with(codec: Codec, session: Session, wire: bytes) -> Told:
+    """What a new session makes of wire, when every tracker is known."""
+    closed = False
     logins: list[str] = []
     frames: list[Frame] = []
     replies: list[bytes] = []
@@ -105,14 +117,23 @@ def _read(codec: Codec, session: Session, wire: bytes) -> Told:
         rejects += received.rejects
         if received.reply:
             replies.append(received.reply)
+        closed |= received.close
         if received.login is None:
             break
         logins.append(received.login)
         received = session.admit(known=True)
     frames += [reject.unchecked for reject in rejects if reject.unchecked is not None]  # explained, with the checksum as an error
     decoded = codec.decode(frames)
-    errors = [str(reject) for reject in rejects] + [bad.reason for bad in decoded.unreadable]
-    return Told(logins, frames, list(decoded.columns.rows()), decoded.columns.frame.tolist(), replies, errors)
+    return Told(
+        logins,
+        frames,
+        list(decoded.columns.rows()),
+        decoded.columns.frame.tolist(),
+        replies,
+        rejects,
+        [bad.reason for bad in decoded.unreadable],
+        closed,
+    )
 
 
 def http_request(http: dict[str, Any]) -> bytes:
