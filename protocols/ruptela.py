@@ -359,7 +359,7 @@ CODEC = Codec(
     makers="Ruptela",
     models="FM-Eco4, FM-Pro4, FM-Tco4, FM-Plug4, HCV5, LCV5, Pro5, Eco5, Trace5",
     source="Ruptela, “Communication protocol” (FM4, generation 5); Ruptela, “FM4 SMS commands”",
-    reads="alarms, inputs, analog, supply, battery, ignition, motion, odometer, CAN and OBD, temperatures, drivers, trouble codes",
+    reads="alarms, inputs, analog, supply, battery, ignition, motion, odometer, CAN and OBD, temperatures, drivers, faults",
     commands=(
         "custom",
         "configuration",

@@ -11,9 +11,10 @@ Legacy  SA200, ST300, ST340, ST500, ST600 … before the kind, and: id;[model;]v
 ST9xx   Location, Alert or Emergency;id;[version;]date;time;[cell;]latitude;longitude;km/h;course;fix;backup V
 ST4xx   STT, ALT;id;version;model;seven cells of six fields;battery V;0 late;number;status;[network;]date;time;latitude;longitude;
         km/h;course;satellites;fix
-Universal  STT, ALT or UEX;id;mask, hex;fields of `text.read_universal`, one bit each from bit 1 on; BLE has a mask of its own and tags
-        after it; RES;id;words answers a command; ALV alive; CRR a crash in parts
+Universal  STT, ALT or UEX;id;mask, hex;fields of `text.read_universal`, one bit each from bit 1 on; BLE has a mask of
+        its own and tags after it; RES;id;words answers a command; ALV alive; CRR a crash in parts
 Zip     kind u8 (81 STT, 82 ALT) | length u16 | id 5 bytes BCD | mask u24 | the same fields   see `binary.read_zip`
+Answer  over UDP ST300ACK;id, with the family that the tracker speaks (universal ACK;id); over TCP nothing
 To it   legacy SA200CMD;id;02;Enable1 CR, with the family that the tracker speaks; universal CMD;id;04;01 CR
 Source  Suntech, "ST300/340 Operation manual" 1.41, "ST3330 User manual", "Universal reporting guide" 1.62, "Universal commands"
         1.60; what becomes of undocumented fields: as Traccar reads them

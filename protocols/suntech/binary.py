@@ -80,9 +80,7 @@ def read_crash(content: bytes) -> list[Report]:
             longitude=int.from_bytes(content[at + 4 : at + 8], "little", signed=True) * 1e-7,
             speed_kmh=int.from_bytes(content[at + 8 : at + 10], "big") / 100,
             course_deg=int.from_bytes(content[at + 10 : at + 12], "big") / 100,
-            attributes={
-                "gSensor": str([axes[sample : sample + 3] for sample in range(0, 3 * CRASH_SAMPLES, 3)]).replace(" ", "")
-            },
+            attributes={"gSensor": encode([axes[sample : sample + 3] for sample in range(0, 3 * CRASH_SAMPLES, 3)]).decode()},
         )
         if second > 0:
             report.alarm("accident")

@@ -64,7 +64,7 @@ class Link(Stream):
             self.reject(f"zipped reports of type {message[0]:02x} are not kept", message, received)
         elif self.speaks(message[3:8].hex(), message, received):
             self.family = ""
-            received.frames.append(Frame("zip", message))
+            received.frames.append(Frame("zip", message, self._ack()))
 
     def _universal(self, words: list[str], message: bytes, received: Received) -> None:
         kind = words[0]
@@ -75,7 +75,7 @@ class Link(Stream):
             if kind == "CRR":
                 self._crash(words, message, received)
             elif kind != "ALV":
-                received.frames.append(Frame("universal", message))
+                received.frames.append(Frame("universal", message, b"" if kind == "RES" else self._ack()))
                 if kind == "RES":
                     received.answers.append(Answer(words_of(message).split(";", 2)[-1]))
 
@@ -96,7 +96,11 @@ class Link(Stream):
         if self.speaks(unique_id, message, received):
             self.family = family
             if not message.startswith(b"ALV", len(family)):
-                received.frames.append(Frame(layout, message))
+                received.frames.append(Frame(layout, message, self._ack()))
+
+    def _ack(self) -> bytes:
+        """Over TCP nothing is acknowledged."""
+        return f"{self.family}ACK;{self.tracker}\r".encode() if self.whole else b""
 
     def _crash(self, words: list[str], message: bytes, received: Received) -> None:
         """A part of a crash: number and count of parts in the head, three bytes behind the data."""

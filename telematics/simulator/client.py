@@ -182,6 +182,7 @@ class Client:
             again = min(self._to_resend, len(fixes))
             self._to_resend -= again
             self.totals.resent += again
+            self._kept(link.wire.receive(b""))  # a protocol without acknowledgements counts what was sent
 
     def heard(self, link: _Link, data: bytes) -> None:
         """The server said something."""
@@ -190,6 +191,11 @@ class Client:
             self.totals.refused.add(self.unique_id)
             link.close()
             return
+        self._kept(count)
+        self.pump()
+
+    def _kept(self, count: int) -> None:
+        """So many more fixes are acknowledged."""
         now = time.monotonic()
         for _ in range(min(count, len(self._in_flight))):
             self.totals.latencies_s.append(now - self._in_flight.popleft().at)
@@ -199,7 +205,6 @@ class Client:
             self._backoff_s = FIRST_BACKOFF_S
         if not self._in_flight and not self._waiting:
             self._empty.set()
-        self.pump()
 
     def _take_back(self) -> None:
         """What was sent and not acknowledged is first in the next connection."""

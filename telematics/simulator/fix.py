@@ -39,5 +39,6 @@ class Wire(Protocol):
         ...
 
     def receive(self, data: bytes) -> int:
-        """Take the server's bytes, however cut; how many more fixes it has acknowledged since the last call."""
+        """Take the server's bytes, however cut; how many more fixes it has acknowledged since the last call. It is called after
+        each report too, with none: where the protocol has no acknowledgements, what was sent counts."""
         ...

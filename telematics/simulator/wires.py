@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import protocols
-from telematics.simulator import egts, flespi, gt06, h02, osmand, owntracks, teltonika, wialon
+from telematics.simulator import egts, flespi, galileo, gt06, h02, osmand, owntracks, ruptela, suntech, teltonika, wialon
 from telematics.simulator.fix import Fix, Wire
 
 MOST_UDP_RECORDS = 12  # what fits into a datagram that no router cuts
@@ -39,6 +39,7 @@ class TeltonikaUdp:
 
 WIRES: dict[str, Callable[[str], Wire]] = {
     "egts": egts.Tracker,
+    "galileo": galileo.Tracker,
     "gt06": gt06.Tracker,
     "h02": h02.Tracker,
     "osmand": osmand.Tracker,
@@ -46,8 +47,10 @@ WIRES: dict[str, Callable[[str], Wire]] = {
     "wialon": wialon.Tracker,
     "owntracks": owntracks.Tracker,
     "flespi": flespi.Tracker,
+    "ruptela": ruptela.Tracker,
+    "suntech": suntech.Tracker,
 }
-UDP_WIRES: dict[str, Callable[[str], Wire]] = {"teltonika": TeltonikaUdp}
+UDP_WIRES: dict[str, Callable[[str], Wire]] = {"teltonika": TeltonikaUdp, "suntech": suntech.UdpTracker}
 
 
 def port_of(protocol: str) -> int:
