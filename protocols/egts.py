@@ -106,7 +106,8 @@ class Link(Stream):
         """Sort the records by whose they are: those of a login first, then each object's."""
         by_object: dict[int, list[Record]] = {}
         for record in _records(data, kind):
-            by_object.setdefault(-1 if record.service == AUTH else record.object_id, []).append(record)
+            whose = -1 if record.service == AUTH else 0 if self.identified else record.object_id
+            by_object.setdefault(whose, []).append(record)
         self._results, self._logged_in, self._reported = [], None, False
         self._waiting = [by_object[key] for key in sorted(by_object, key=lambda key: key >= 0)]
         self._go_through(message, received)
@@ -334,7 +335,8 @@ def _state(report: Report, data: bytes) -> None:
         return
     report.attributes["mode"] = data[0]
     report.power_v = data[1] / 10
-    report.battery_v = (data[3] or data[2]) / 10
+    if battery := data[3] or data[2]:  # 0: it has none
+        report.battery_v = battery / 10
 
 
 def _loop_in(report: Report, data: bytes) -> None:
