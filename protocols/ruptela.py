@@ -79,7 +79,8 @@ def packet(command: int, content: bytes) -> bytes:
     return len(body).to_bytes(2, "big") + body + crc16.kermit(body).to_bytes(2, "big")
 
 
-STORED = {kind: packet(100 + kind, b"\x01") for kind in REPORTS}
+ACKNOWLEDGEMENTS = {RECORDS: 100, EXTENDED_RECORDS: 100, DTCS: 109, DRIVER_CARD: 136}
+STORED = {kind: packet(command, b"\x01") for kind, command in ACKNOWLEDGEMENTS.items()}
 
 
 class Link(Stream):
