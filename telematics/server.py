@@ -30,6 +30,7 @@ from telematics.ingest.batch import Intake
 from telematics.ingest.listeners import Listeners
 from telematics.ingest.metrics import IngestMetrics
 from telematics.live import Bus
+from telematics.mqtt.service import Mqtt
 from telematics.pipeline.conditions import thresholds
 from telematics.pipeline.proximity import Proximities
 from telematics.pipeline.recovery import recover
@@ -69,7 +70,7 @@ UNHEARD = Status("unknown", None, None, moving=False)
 
 
 class Health(msgspec.Struct, frozen=True):
-    status: Literal["ok", "degraded", "down"]  # degraded: trackers wait; down: the database takes nothing
+    status: Literal["ok", "degraded", "down"]  # degraded: trackers wait, or MQTT does not work; down: the database takes nothing
     reason: str | None
     version: str
     database: str  # "embedded" or "external"
@@ -93,6 +94,7 @@ class Server:
         self.proximities: Proximities
         self.zones: Zones
         self.alerts: Alerts
+        self.mqtt: Mqtt
         self.downlink: Downlink
         self.worker: Worker
         self.revisits: Revisits
@@ -143,6 +145,16 @@ class Server:
             told=self.alerts.wake,
         )
         self.downlink.watch(self.changes)
+        self.mqtt = Mqtt(
+            self.settings.mqtt,
+            self.database,
+            self.intake,
+            self.devices,
+            self.bus,
+            latest=self.latest,
+            status=self._status_and_heard,
+        )
+        self.mqtt.watch(self.changes)
         await self.changes.load()
         self.worker = Worker(self.settings, self.database, writer, self.intake, self.devices, self.state, self.bus)
         watermark = await recover(
@@ -163,7 +175,14 @@ class Server:
         await self.proximities.start()
         counts = IngestMetrics()
         self.listeners = Listeners(self.settings, self.intake, counts)
-        for collector in (self.worker.metrics, self.proximities, counts, self.alerts.metrics, self.downlink.metrics):
+        for collector in (
+            self.worker.metrics,
+            self.proximities,
+            counts,
+            self.alerts.metrics,
+            self.downlink.metrics,
+            self.mqtt.metrics,
+        ):
             prometheus_client.REGISTRY.register(collector)
             stack.callback(prometheus_client.REGISTRY.unregister, collector)
         self.worker.told = self.alerts.wake
@@ -183,10 +202,13 @@ class Server:
             task.add_done_callback(self._watch)
         self.alerts.start().add_done_callback(self._watch)
         await self.listeners.start()
+        for task in self.mqtt.start():
+            task.add_done_callback(self._watch)
 
     async def _stop(self) -> None:
         """Stop reading, finish the commit under way and acknowledge it, save the state, hang up."""
         await self.listeners.quiet()
+        self.mqtt.quiet()
         self.worker.stop()
         pipeline, *others = self._tasks
         await end(others)
@@ -195,6 +217,7 @@ class Server:
             log.warning("the database did not take the last batch in time; its trackers will send it again")
         await end([pipeline])
         await self.listeners.stop()
+        await self.mqtt.stop()
 
     def hurry(self) -> None:
         """Wait for the database no longer: what is not acknowledged comes again, what is not saved is worked out at the start."""
@@ -252,11 +275,15 @@ class Server:
             return latest.speed_kmh is not None and latest.speed_kmh <= self.settings.commands.slow_kmh
         return self.status(device.id).status == "online" and not latest.moving and not latest.ignition
 
+    def _status_and_heard(self, device_id: int) -> tuple[StatusName, datetime | None]:
+        status = self.status(device_id)
+        return status.status, status.heard
+
     def health(self) -> Health:
         trouble = self.worker.held_up or self._deaf
         return Health(
-            status="down" if trouble else "degraded" if self.intake.full else "ok",
-            reason=trouble or ("more arrives than can be stored; trackers wait" if self.intake.full else None),
+            status="down" if trouble else "degraded" if self.intake.full or self.mqtt.trouble else "ok",
+            reason=trouble or ("more arrives than can be stored; trackers wait" if self.intake.full else self.mqtt.trouble),
             version=version("telematics"),
             database="embedded" if self.database.embedded else "external",
             edition=self.database.edition,

@@ -1,0 +1,233 @@
+"""One connection to the broker, and how it is kept.
+
+aiomqtt, with what it has no door to: acknowledging by hand (paho's `manual_ack`), what the broker says of itself in CONNACK, and
+messages as they come instead of a queue. A message that isn't acknowledged holds a place in the window that the broker was told
+(Receive Maximum), so that the broker's own queue is where messages wait for a slow database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+import structlog
+from aiomqtt import ProtocolVersion
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import Client as Paho
+from paho.mqtt.client import ConnectFlags, MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from telematics.config import MqttSettings
+
+log = structlog.get_logger(__name__)
+
+FIRST_S, LONGEST_S = (
+    0.5,
+    60.0,
+)  # between tries to connect: twice as long each time, and less by chance, so that not all come at once
+ANSWER_S = 5.0  # for the broker to answer
+KEEPALIVE_S = 30
+LARGEST_PACKET_BYTES = 1 << 20  # the broker keeps larger ones to itself
+IN_FLIGHT = 50  # of our own messages, before the broker has acknowledged the first
+OLD_BROKER = (1, 132)  # CONNACK's "unsupported protocol version", of MQTT 3.1.1 and 5
+REFUSES_US = (4, 5, 134, 135)
+
+Heard = Callable[["Client", MQTTMessage], None]
+
+
+class Client(aiomqtt.Client):
+    """`heard` is called with each message. Those of QoS 1 are acknowledged by `acknowledge` alone."""
+
+    def __init__(
+        self, settings: MqttSettings, version: ProtocolVersion, name: str, *, heard: Heard, keep_s: int, will: aiomqtt.Will | None
+    ) -> None:
+        if settings.url is None:
+            raise ValueError("mqtt.url is not set")
+        url = urlsplit(settings.url.get_secret_value())
+        tls = url.scheme == "mqtts"
+        five = version is ProtocolVersion.V5
+        super().__init__(
+            url.hostname or "",
+            url.port or (8883 if tls else 1883),
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            identifier=name,
+            protocol=version,
+            will=will,
+            clean_session=None if five else not keep_s,
+            clean_start=not keep_s,
+            timeout=ANSWER_S,
+            keepalive=KEEPALIVE_S,
+            properties=_properties(settings, keep_s) if five else None,
+            tls_context=_tls(settings) if tls else None,
+            max_inflight_messages=IN_FLIGHT,
+        )
+        self.pending_calls_threshold = 2 * IN_FLIGHT
+        self._client.manual_ack_set(True)
+        self._heard = heard
+        self._said: Properties | None = None
+        self._window = asyncio.Semaphore(IN_FLIGHT)
+        self.five = five
+        self.unacknowledged: dict[int, float] = {}  # packet id → when it came, in monotonic seconds; the oldest first
+
+    @property
+    def shares(self) -> bool:
+        """Whether the broker splits messages among those that subscribe to `$share/GROUP/…`; MQTT 5 says so if it doesn't."""
+        return self.five and getattr(self._said, "SharedSubscriptionAvailable", 1) != 0
+
+    def acknowledge(self, packet_id: int) -> None:
+        """The broker may forget it. Nothing happens on a lost connection: the broker will send it again."""
+        if self.unacknowledged.pop(packet_id, None) is not None and not self._disconnected.done():
+            self._client.ack(packet_id, 1)
+
+    async def send(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Until the broker has taken it. Raises MqttError."""
+        async with self._window:
+            await self.publish(topic, payload, qos=1, retain=retain)
+
+    async def lost(self) -> None:
+        """Until the connection is; raises MqttError with the reason."""
+        await asyncio.wait([self._disconnected])
+        self._disconnected.result()
+
+    def abandon(self) -> None:
+        """Of a connection that was never made whole: close its socket."""
+        with suppress(Exception):
+            self._client.disconnect()
+
+    def _on_connect(
+        self, client: Paho, userdata: object, flags: ConnectFlags, reason_code: ReasonCode, properties: Properties | None = None
+    ) -> None:
+        self._said = properties
+        self._window = asyncio.Semaphore(min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT)))  # paho doesn't look
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_message(self, client: Paho, userdata: object, message: MQTTMessage) -> None:
+        if message.qos:
+            self.unacknowledged[message.mid] = time.monotonic()
+        try:
+            self._heard(self, message)
+        except Exception:  # one message must not end the connection that all come by
+            log.exception("a message could not be taken", topic=message._topic[:200])
+
+
+def _properties(settings: MqttSettings, keep_s: int) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = keep_s
+    properties.ReceiveMaximum = settings.waiting_messages
+    properties.MaximumPacketSize = LARGEST_PACKET_BYTES
+    return properties
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext:
+    """Raises OSError, of a file that can't be read or isn't PEM."""
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.certificate is not None:
+        context.load_cert_chain(settings.certificate, settings.key)
+    return context
+
+
+class Link:
+    """The way to the broker, for one of our two directions. `trouble` says why there is no connection; None: there is one."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        name: str,
+        *,
+        heard: Heard = lambda client, message: client.acknowledge(message.mid),
+        keep_s: int = 0,
+        will: aiomqtt.Will | None = None,
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._heard = heard
+        self._keep_s = keep_s
+        self._will = will
+        self._version = ProtocolVersion.V5
+        self.client: Client | None = None  # while connected
+        self.trouble: str | None = "not connected yet"
+
+    async def run(self, work: Callable[[Client], Awaitable[None]]) -> None:
+        """Connect, work, and again when the connection is lost or the work ends by MqttError."""
+        tries = 0
+        while True:
+            try:
+                async with self.connected() as client:
+                    tries = 0
+                    await work(client)
+            except (aiomqtt.MqttError, OSError) as error:
+                if self._is_too_new(error):
+                    self._version = ProtocolVersion.V311
+                self._tell(sentence(error, self._settings))
+            delay_s = min(LONGEST_S, FIRST_S * 2**tries)
+            tries = min(tries + 1, 10)
+            await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311 - nobody gains by guessing it
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Client]:
+        """A connection for as long as the block lasts. Raises MqttError, or OSError of a file for TLS."""
+        client = Client(self._settings, self._version, self._name, heard=self._heard, keep_s=self._keep_s, will=self._will)
+        await _enter(client)
+        self.client, self.trouble = client, None
+        log.info("connected to the MQTT broker", client_id=self._name, version=self._version.name)
+        try:
+            yield client
+        finally:
+            self.client, self.trouble = None, "the connection is lost"
+            with suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
+
+    def _is_too_new(self, error: Exception) -> bool:
+        return self._version is ProtocolVersion.V5 and isinstance(error, MqttConnectError) and _code(error) in OLD_BROKER
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.warning("no connection to the MQTT broker", client_id=self._name, reason=trouble)
+        self.trouble = trouble
+
+
+async def _enter(client: Client) -> None:
+    """Connecting goes on in a thread, which doesn't hear of a cancellation: its socket is waited for, and closed."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        await asyncio.wait([entering], timeout=2 * ANSWER_S + 1)
+        client.abandon()
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
+        raise
+    except BaseException:
+        client.abandon()
+        raise
+
+
+def sentence(error: Exception, settings: MqttSettings) -> str:
+    """What is wrong, and what to do about it; without the password."""
+    url = urlsplit(settings.url.get_secret_value() if settings.url else "")
+    where = f"{url.hostname}:{url.port or (8883 if url.scheme == 'mqtts' else 1883)}"
+    code = _code(error)
+    reason = getattr(error, "rc", None)
+    told = str(reason if isinstance(reason, ReasonCode) else error)
+    if isinstance(error, MqttConnectError) and code in REFUSES_US:
+        return f"the broker at {where} refuses us ({told}): correct user and password in mqtt.url"
+    return f"the broker at {where}: {told}"
+
+
+def _code(error: Exception) -> int | None:
+    reason = getattr(error, "rc", None)
+    return reason.value if isinstance(reason, ReasonCode) else reason
+
+
+def refused(code: int | ReasonCode) -> bool:
+    """Of a SUBACK."""
+    return (code.value if isinstance(code, ReasonCode) else code) >= 128

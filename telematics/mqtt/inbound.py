@@ -1,0 +1,170 @@
+"""What trackers publish: from the broker into the intake, and acknowledged when it is stored.
+
+The broker sends no more than `mqtt.waiting_messages` before we acknowledge the first, so that a slow database makes messages wait
+in the broker's own queue. Nothing makes a publisher of QoS 0 wait: while the intake is full such messages are dropped and
+counted, as datagrams are. A message of nobody we know is noted among the unknown trackers and acknowledged, as is one that can't
+be read, which becomes a dead letter: both would come again for ever, and hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import aiomqtt
+import msgspec
+import structlog
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from protocols import ANSWER, BadFrame, Codec, Frame, mqtt
+from protocols.http import payload
+from protocols.reports import CantRead
+from telematics.config import MqttSettings
+from telematics.mqtt.client import Client, Link, refused
+from telematics.mqtt.metrics import NO_ROOM, STRANGER, UNASKED, MqttMetrics
+from telematics.mqtt.sources import Source, sources
+
+if TYPE_CHECKING:
+    from telematics.devices import Device, Devices
+    from telematics.ingest.batch import Intake
+
+log = structlog.get_logger(__name__)
+
+LONGEST_ADDRESS = 200
+ACK = b"\0"  # any: the worker tells sources whose frames have something to be written
+ONLY_NEW = 1  # retained messages come when a subscription is made, not each time that it is renewed
+
+
+class Message:
+    """One message: a `batch.Source`."""
+
+    __slots__ = ("_client", "_packet_id", "_stored", "address", "codec", "device")
+
+    def __init__(self, client: Client, packet_id: int, topic: str, stored: Callable[[Client], None]) -> None:
+        self.codec: Codec = mqtt.CODEC
+        self.device: Device | None = None
+        self.address = topic[:LONGEST_ADDRESS]
+        self._client = client
+        self._packet_id = packet_id  # 0: of QoS 0, which waits for nothing
+        self._stored = stored
+
+    def acknowledge(self, ack: bytes, last: bool) -> None:
+        self._client.acknowledge(self._packet_id)
+        self._stored(self._client)
+
+
+class Inbound:
+    """`run` for the life of the server; `quiet` to take nothing new, while what is committed is still acknowledged."""
+
+    def __init__(self, settings: MqttSettings, intake: Intake, devices: Devices, metrics: MqttMetrics) -> None:
+        self.sources = sources(settings.sources)
+        self.link = Link(settings, f"{settings.client_id}-in", heard=self._heard, keep_s=settings.keep_s)
+        self._settings = settings
+        self._intake = intake
+        self._devices = devices
+        self._metrics = metrics
+        self._deaf = False
+        self._overrun = False  # a broker without Receive Maximum sent more than we can hold
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.link.run(self._subscribed)
+
+    def quiet(self) -> None:
+        self._deaf = True
+
+    async def _subscribed(self, client: Client) -> None:
+        """Until the connection is lost, or a new one is wanted."""
+        self._overrun = False
+        self._again.clear()
+        shared = f"$share/{self._settings.share}/" if self._settings.share and client.shares else ""
+        for source in self.sources:
+            topic = shared + source.filter
+            how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
+            codes = await client.subscribe(topic, **how)
+            if any(refused(code) for code in codes):
+                raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")
+        lost, again = asyncio.ensure_future(client.lost()), asyncio.ensure_future(self._again.wait())
+        try:
+            await asyncio.wait([lost, again], return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                lost.result()
+        finally:
+            lost.cancel()
+            again.cancel()
+
+    def _heard(self, client: Client, message: MQTTMessage) -> None:
+        packet_id = message.mid if message.qos else 0
+        if self._deaf or (packet_id and self._too_many(client, packet_id)):
+            return
+        self._metrics.received += 1
+        if not packet_id and self._intake.full:
+            self._metrics.drop(NO_ROOM)
+            return
+        topic = message._topic.decode("utf-8", "replace")
+        data = bytes(message.payload)
+        taken = Message(client, packet_id, topic, self._stored)
+        try:
+            handed_over = self._take(taken, topic, data)
+        except Exception as error:  # readers don't raise anything else; should one, its message is set aside
+            log.exception("a message could not be read", topic=topic)
+            self._reject(taken, f"the reader failed: {error!r}", data)
+            handed_over = False
+        if packet_id and not handed_over:
+            taken.device = None
+            self._intake.add(taken, [Frame(ANSWER, b"", ACK)])  # in its turn: behind its dead letter, and those that came before
+
+    def _too_many(self, client: Client, packet_id: int) -> bool:
+        """Of a broker that doesn't know MQTT 5: what we have is stored and acknowledged; the rest comes by a new connection."""
+        if len(client.unacknowledged) > self._settings.waiting_messages:
+            self._overrun = True
+        if self._overrun:
+            del client.unacknowledged[packet_id]
+        return self._overrun
+
+    def _stored(self, client: Client) -> None:
+        if self._overrun and not client.unacknowledged:
+            self._again.set()
+
+    def _take(self, taken: Message, topic: str, data: bytes) -> bool:
+        """Hand its reports over. Whether the last of their frames brings the acknowledgement."""
+        source, name = self._source(topic)
+        if source is None or not data:  # an empty one takes back what a broker had retained
+            self._metrics.drop(UNASKED)
+            return False
+        taken.device = self._known(name)
+        try:
+            said = [(whose, Frame("location", payload(reports))) for whose, reports in source.read(topic, data)]
+        except CantRead as error:
+            self._reject(taken, str(error), data)
+            return False
+        taken.codec = source.codec
+        ours = []
+        for whose, frame in said:
+            device = self._intake.lookup(source.codec.name, whose, taken.address)
+            if device is None:
+                self._metrics.drop(STRANGER)
+            else:
+                ours.append((device, frame))
+        for place, (device, frame) in enumerate(ours, 1):
+            taken.device = device
+            self._intake.add(taken, [msgspec.structs.replace(frame, ack=ACK) if place == len(ours) else frame])
+        return bool(ours)
+
+    def _source(self, topic: str) -> tuple[Source | None, str]:
+        for source in self.sources:
+            name = source.names(topic)
+            if name is not None:
+                return source, name
+        return None, ""
+
+    def _known(self, name: str) -> Device | None:
+        """Whose dead letter it would be."""
+        return self._devices.named(name) if name else None
+
+    def _reject(self, taken: Message, reason: str, data: bytes) -> None:
+        self._metrics.dead += 1
+        taken.codec = mqtt.CODEC  # which reads them all again when asked to
+        self._intake.reject(taken, [BadFrame(reason, data)])

@@ -1,0 +1,133 @@
+"""What is subscribed to, and how its messages are read: payloads in, whose reports out. Pure.
+
+A message that can't be read is `CantRead`, with a sentence for whoever set up the publisher.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from protocols import Codec, flespi, mqtt, owntracks
+from protocols.mqtt import Said, units_of
+from protocols.reports import CantRead
+from telematics.config import MqttFieldSettings, MqttSourceSettings
+from telematics.mqtt.topics import filter_of, matcher
+
+STANDARD = (MqttSourceSettings(topic="owntracks/+/+", kind="owntracks"),)  # what the apps publish to by themselves
+Reader = Callable[[bytes, str], Said]  # of payload and topic
+Fields = dict[str, str | MqttFieldSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Messages alike."""
+
+    filter: str
+    codec: Codec
+    _matches: re.Pattern[str]
+    _read: Reader
+
+    def names(self, topic: str) -> str | None:
+        """Whose message it is by its topic, empty when that doesn't say; None: it isn't one of these."""
+        found = self._matches.fullmatch(topic)
+        return None if found is None else found.groupdict().get("id", "")
+
+    def read(self, topic: str, payload: bytes) -> Said:
+        """Whose reports, each with a name. Raises CantRead."""
+        if len(payload) > mqtt.LARGEST_BYTES:
+            raise CantRead(f"a message has at most {mqtt.LARGEST_BYTES} bytes")
+        named = self.names(topic) or ""
+        return [(mqtt.identity(named or name), reports) for name, reports in self._read(payload, topic) if reports]
+
+
+def sources(settings: Sequence[MqttSourceSettings] | None) -> list[Source]:
+    return [_source(one) for one in (STANDARD if settings is None else settings)]
+
+
+def _source(settings: MqttSourceSettings) -> Source:
+    codec, read = KINDS[settings.kind]
+    if settings.fields:
+        read = _with_fields(settings.fields)
+    return Source(filter_of(settings.topic), codec, matcher(settings.topic), read)
+
+
+def _read_owntracks(payload: bytes, topic: str) -> Said:
+    """The topic says whose, whatever the message says: the broker may have looked at who publishes there."""
+    _, reports = owntracks.read_message(payload)
+    return [(owntracks.tracker_of(topic), reports)]
+
+
+def _read_teltonika(payload: bytes, topic: str) -> Said:
+    """IMEI/data, where the pattern has no {id}."""
+    return [(topic.partition("/")[0], reports) for _, reports in mqtt.read_teltonika(mqtt.parse(payload))]
+
+
+def _read_flespi(payload: bytes, topic: str) -> Said:
+    return [(name, list(reports)) for name, reports in flespi.read_messages(payload)]
+
+
+def _read_ours(payload: bytes, topic: str) -> Said:
+    return mqtt.read_json(mqtt.parse(payload))
+
+
+KINDS: dict[str, tuple[Codec, Reader]] = {
+    "owntracks": (owntracks.CODEC, _read_owntracks),
+    "teltonika": (mqtt.CODEC, _read_teltonika),
+    "flespi": (flespi.CODEC, _read_flespi),
+    "json": (mqtt.CODEC, _read_ours),
+}
+
+
+# --- Messages with other names -----------------------------------------------------------------------------------------------
+
+
+def _with_fields(fields: Fields) -> Reader:
+    table = [_field(name, field) for name, field in fields.items()]
+
+    def read(payload: bytes, topic: str) -> Said:
+        return mqtt.read_json([_renamed(message, table) for message in mqtt.parse(payload)])
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    path: tuple[str, ...]
+    factor: float = 1
+
+
+def _field(name: str, field: str | MqttFieldSettings) -> _Field:
+    if isinstance(field, str):
+        return _Field(name, tuple(field.split(".")))
+    return _Field(name, tuple(field.path.split(".")), units_of(name)[field.unit])
+
+
+def _renamed(message: Any, table: Sequence[_Field]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for field in table:
+        value = _at(message, field.path)
+        if field.factor != 1 and (number := mqtt.number_of(value)) == number:
+            value = number * field.factor
+        if value is not None:
+            renamed[field.name] = value
+    if not renamed:
+        raise CantRead("nothing of the field map is in the message")
+    return renamed
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    """What stands there; None: nothing. A name may hold points itself."""
+    if isinstance(value, dict) and (whole := ".".join(path)) in value:
+        return value[whole]
+    for name in path:
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and len(name) < 6 and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
