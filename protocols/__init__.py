@@ -20,6 +20,7 @@ from protocols import (
     gt06,
     h02,
     jt808,
+    meitrack,
     mqtt,
     navis,
     opengts,
@@ -99,6 +100,7 @@ CODECS: tuple[Codec, ...] = (  # a codec's place is stored with each tracker's s
     arnavi.CODEC,
     eelink.CODEC,
     t800x.CODEC,
+    meitrack.CODEC,
 )
 
 
