@@ -6,6 +6,7 @@ import inspect
 import re
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -63,3 +64,14 @@ def test_the_table_of_protocols_is_that_of_the_code() -> None:
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_protocol_of_the_guide_is_one() -> None:
+    """The code in docs/add-a-protocol.md, as somebody would write it into his two files."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "add-a-protocol.md").read_text(), re.DOTALL))
+    module: dict[str, Any] = {"__name__": "acme"}
+    exec(compile(code, "docs/add-a-protocol.md", "exec"), module)
+    tests = [made for name, made in module.items() if name.startswith("test_")]
+    assert len(tests) == 4
+    for test in tests:
+        test()
