@@ -14,12 +14,12 @@ Tail        send time 7 | count u16 | crc u16 | 0D 0A, of every message
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
+from protocols.cursor import Around, Cursor
 from protocols.fields import time_ms
 from protocols.frames import Frame
-from protocols.reports import CantRead, Report
+from protocols.reports import Report
 
 NAMED, SPEED, COURSE, ALTITUDE, CELL = 1 << 6, 1 << 0, 1 << 1, 1 << 2, 1 << 3  # bits of the mask
 TYPE, PROTOCOL, FIRMWARE, BATTERY, POWER = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12
@@ -118,45 +118,25 @@ def _id_at(mask: int) -> int:
 # --- Reports -----------------------------------------------------------------------------------------------------------------
 
 
-class Bytes:
-    """Reads straight down. Raises CantRead at the end."""
-
-    def __init__(self, data: bytes, at: int, end: int) -> None:
-        self.data, self.at, self.end = data, at, end
-
-    def take(self, size: int) -> bytes:
-        if self.at + size > self.end:
-            raise CantRead("the message is shorter than its fields")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self.take(size), "big", signed=signed)
-
-    def time_ms(self) -> int:
-        year, *rest = struct.unpack(">H5B", self.take(7))
-        return time_ms(year, *rest)
-
-
 class Head:
     """What reports and events have in front: telemetry that every place of theirs shares."""
 
-    def __init__(self, data: Bytes, *, late: bool) -> None:
-        self.type = data.number(1)
-        self.mask = data.number(4)
+    def __init__(self, data: Cursor, *, late: bool) -> None:
+        self.type = data.u8()
+        self.mask = data.u32()
         data.at = 11
         self.attributes: dict[str, Any] = {"archive": True} if late else {}
         self.attributes["type"] = str(self.type)
         data.take(bool(self.mask & TYPE) + 2 * bool(self.mask & PROTOCOL))
         if self.mask & FIRMWARE:
-            self.attributes["versionFw"] = str(data.number(2))
+            self.attributes["versionFw"] = str(data.u16())
         data.take(8)
-        self.battery_percent: float = data.number(1) if self.mask & BATTERY else float("nan")
-        self.power_v: float = data.number(2) / 1000 if self.mask & POWER else float("nan")
+        self.battery_percent: float = data.u8() if self.mask & BATTERY else float("nan")
+        self.power_v: float = data.u16() / 1000 if self.mask & POWER else float("nan")
 
-    def motion(self, data: Bytes) -> None:
-        self.state = STATES.get(data.number(1), (float("nan"), float("nan")))
-        self.satellites = data.number(1)
+    def motion(self, data: Cursor) -> None:
+        self.state = STATES.get(data.u8(), (float("nan"), float("nan")))
+        self.satellites = data.u8()
 
     def report(self, time: int | None = None) -> Report:
         return Report(
@@ -170,8 +150,12 @@ class Head:
         )
 
 
-def _body(message: bytes) -> Bytes:
-    return Bytes(message, 4, len(message) - 6)
+def _moment(data: Cursor) -> int:
+    return time_ms(data.u16(), data.u8(), data.u8(), data.u8(), data.u8(), data.u8())
+
+
+def _body(message: bytes) -> Cursor:
+    return Cursor(message[:-6], 4)
 
 
 def _places(message: bytes, late: bool) -> list[Report]:
@@ -185,44 +169,48 @@ def _places(message: bytes, late: bool) -> list[Report]:
     data.take(1)
     if head.type == BY_PHONE:
         data.take(1)
-        while (byte := data.number(1)) & 0x0F != 0x0F and byte & 0xF0 != 0xF0:
+        while (byte := data.u8()) & 0x0F != 0x0F and byte & 0xF0 != 0xF0:
             pass
-    return [_place(data, head) for _ in range(data.number(1))]
+    return [_place(data, head) for _ in range(data.u8())]
 
 
-def _place(data: Bytes, head: Head) -> Report:
+def _place(data: Cursor, head: Head) -> Report:
     report = head.report()
-    accuracy = data.number(1)
+    accuracy = data.u8()
     report.valid = accuracy > 0
     report.attributes["hdop"] = accuracy
     if head.mask & SPEED:
-        report.speed_kmh = data.number(3) / 10
+        report.speed_kmh = data.u24() / 10
     if head.mask & COURSE:
-        report.course_deg = data.number(2)
+        report.course_deg = data.u16()
     if head.mask & ALTITUDE:
-        report.altitude_m = data.number(2, signed=True)
-    report.longitude = data.number(4, signed=True) / 1e6
-    report.latitude = data.number(4, signed=True) / 1e6
-    report.time_ms = data.time_ms()
+        report.altitude_m = data.i16()
+    report.longitude = data.i32() / 1e6
+    report.latitude = data.i32() / 1e6
+    report.time_ms = _moment(data)
     if head.mask & CELL:
-        data.take(9)
+        around = Around()
+        around.cell(data.u16(), data.u16(), data.u16(), data.u16())
+        data.take(1)
+        if not report.valid:
+            report.attributes.update(around.network())
     return report
 
 
-def _points(data: Bytes, head: Head) -> list[Report]:
+def _points(data: Cursor, head: Head) -> list[Report]:
     """One a second; speed and course of each are what they were before and a difference."""
     reports: list[Report] = []
     speed = course = longitude = latitude = second = 0
-    for _ in range(min(data.number(2), LONGEST_LIST)):
+    for _ in range(min(data.u16(), LONGEST_LIST)):
         second += second > 0
-        kind = data.data[data.at] >> 6 if data.at < data.end else 0
+        kind = data.data[data.at] >> 6 if data.left else 0
         if kind == 1:
-            bits = data.number(3)
+            bits = data.u24()
             speed, course = bits >> 9 & 0xFFF, bits & 0x1FF
-            longitude, latitude = data.number(4, signed=True), data.number(4, signed=True)
-            second = second or data.number(4)
+            longitude, latitude = data.i32(), data.i32()
+            second = second or data.u32()
         elif kind == 2:
-            bits = data.number(5)
+            bits = int.from_bytes(data.take(5), "big")
             speed += _signed(bits >> 30, 7)
             course += _signed(bits >> 23, 7)
             longitude += _signed(bits >> 11, 12)
@@ -255,8 +243,7 @@ def _event(message: bytes, late: bool) -> Report:
 
 
 def _bare(message: bytes, attributes: dict[str, Any]) -> Report:
-    tail = Bytes(message, len(message) - 13, len(message))
-    return Report(time_ms=tail.time_ms(), attributes=attributes)
+    return Report(time_ms=_moment(Cursor(message, len(message) - 13)), attributes=attributes)
 
 
 VERSIONS, INPUTS, SATELLITES, SUPPLY, SIM, SIGNAL, ZONE = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14
@@ -265,26 +252,26 @@ VERSIONS, INPUTS, SATELLITES, SUPPLY, SIM, SIGNAL, ZONE = 1 << 8, 1 << 9, 1 << 1
 def _information(message: bytes, late: bool) -> Report:
     """The groups in the order of the mask's bits; types beside 1 hold only some of them."""
     data = _body(message)
-    kind, mask = data.number(1), data.number(2)
+    kind, mask = data.u8(), data.u16()
     report = _bare(message, {"type": "INF", **({"archive": True} if late else {})})
     data.at = 20
-    report.attributes["versionFw"] = str(data.number(2))
+    report.attributes["versionFw"] = str(data.u16())
     if kind != 1 or mask & INPUTS:  # which groups these have depends on the model
         return report
     if mask & VERSIONS:
-        report.attributes["versionHw"] = data.number(2)
+        report.attributes["versionHw"] = data.u16()
         data.take(4)
     if mask & SATELLITES:
-        report.ignition, report.motion = STATES.get(data.number(1), (float("nan"), float("nan")))
+        report.ignition, report.motion = STATES.get(data.u8(), (float("nan"), float("nan")))
         data.take(1)
-        report.satellites = data.number(1)
+        report.satellites = data.u8()
         data.take(21)
     if mask & SUPPLY:
         data.take(1)
-        report.power_v, report.battery_v = data.number(2) / 1000, data.number(2) / 1000
-        report.battery_percent = data.number(1)
+        report.power_v, report.battery_v = data.u16() / 1000, data.u16() / 1000
+        report.battery_percent = data.u8()
     if mask & SIM:
         report.attributes["iccid"] = data.take(10).hex()
     if mask & SIGNAL:
-        report.gsm = data.number(1)
+        report.gsm = data.u8()
     return report

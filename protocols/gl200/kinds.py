@@ -66,6 +66,7 @@ ALARMS: dict[str, str] = {
     "EPF": "powerCut",
     "MPF": "powerCut",
     "BPL": "lowBattery",
+    "PLA": "lowBattery",
     "STT": "movement",
     "SWG": "geofence",
     "TMP": "temperature",
@@ -200,9 +201,12 @@ def _driver(message: Text) -> list[Report]:
 def _information(message: Text) -> list[Report]:
     """`name,state,iccid,gsm,error rate,has supply,…`: what follows differs by model, the shape of fields tells."""
     report = message.bare()
+    if message.old:  # no name, and other fields
+        report.attributes["iccid"] = message.fields[3]
+        return [report]
     attributes = report.attributes
     model = message.model.name
-    message.at = 4
+    message.at = 5 if message.model.vin and message.fields[5].upper() in STATES else 4
     report.ignition, report.motion = STATES.get(message.next().upper(), (report.ignition, report.motion))
     if iccid := message.next():
         attributes["iccid"] = iccid
@@ -220,7 +224,7 @@ def _information(message: Text) -> list[Report]:
         report.power_v = int(value) / 1000
     if model in ("GV350M", "GV310LAU"):
         message.next()  # which accessories, or which network
-    elif model != "GV500VC" and (second := message.next()):
+    elif second := message.next():
         put(attributes, "power2", second)
         attributes["power2"] /= 1000
     if battery := message.next():
@@ -244,18 +248,20 @@ def _version(message: Text) -> list[Report]:
     return [report]
 
 
-def _only_battery(message: Text) -> list[Report]:
-    """WIF: the networks nearby; GSM: the cells. Neither is a place before somebody looks them up."""
+def _networks(message: Text) -> list[Report]:
+    """WIF: `name,count,` an address and a strength each, …, battery."""
     report = message.bare()
-    if message.type == "WIF":
-        report.battery_percent = percent(message.fields[-3])
+    report.battery_percent = percent(message.fields[-3])
+    report.attributes.update(message.around(len(message.fields)))
     return [report]
 
 
 def _cells(message: Text) -> list[Report]:
-    """LBS: `name,trigger,type,battery,…`"""
+    """GSM: `why,` six fields for each cell; LBS: the same behind `name,trigger,type,battery,…`."""
     report = message.bare()
-    report.battery_percent = percent(message.fields[6])
+    if message.type == "LBS":
+        report.battery_percent = percent(message.fields[6])
+    report.attributes.update(message.around(12 if message.type == "LBS" else 4, step=6))
     return [report]
 
 
@@ -355,8 +361,8 @@ READERS: dict[str, Callable[[Text], list[Report]]] = {
     "LSW": _switch,
     "TSW": _switch,
     "IDA": _driver,
-    "WIF": _only_battery,
-    "GSM": _only_battery,
+    "WIF": _networks,
+    "GSM": _cells,
     "LBS": _cells,
     "VER": _version,
     "DAR": _fatigue,

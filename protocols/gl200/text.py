@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from protocols.cursor import Around
 from protocols.fields import time_ms
 from protocols.gl200.models import model_of
 from protocols.reports import NAN, CantRead, Report
@@ -24,13 +25,14 @@ STATES: dict[str, tuple[float, float]] = {  # of the device: ignition, motion
     "41": (NAN, 0.0),  # ignition isn't wired
     "42": (NAN, 1.0),
 }
+MOST_NETWORKS, MOST_CELLS = 64, 7
 FEWEST_DIGITS = 6  # of a status, which is longer than any field beside it
 
 
 class Text:
     """One message, cut at its commas. `at` is where the next field stands."""
 
-    __slots__ = ("at", "attributes", "fields", "head", "model", "type")
+    __slots__ = ("at", "attributes", "fields", "head", "model", "old", "type")
 
     def __init__(self, fields: list[str]) -> None:
         self.fields = fields
@@ -38,8 +40,9 @@ class Text:
         self.type = head[-3:]
         if len(fields) < 5:
             raise CantRead("a message has at least five fields")
-        if len(fields[1]) > 10:  # GT300 and its kin send no version
-            fields.insert(1, "")
+        self.old = len(fields[1]) > 10
+        if self.old:  # GT300 and its kin have the version at the end, or nowhere
+            fields.insert(1, fields.pop() if len(fields[-1]) == 10 else "")
         self.model = model_of(fields[1])
         self.attributes: dict[str, Any] = {"type": self.type}
         if head[1] == "B":
@@ -94,7 +97,24 @@ class Text:
         if len(fields[at + 1]) == 12:  # networks nearby
             at += 1 + 5 * _whole(fields[at], most=64)
         self.at = at + 4
+        if not report.valid:
+            report.attributes.update(self.around(self.at - 4))
         return report
+
+    def around(self, cells_at: int, *, step: int = 4) -> dict[str, Any]:
+        """The networks that the message tells of, and its cells from there on, for places that satellites don't know."""
+        fields, around = self.fields, Around()
+        for at in range(4, len(fields) - 3):
+            if len(fields[at]) == 12 and fields[at + 1][:1] == "-" and len(around.wifi) < MOST_NETWORKS:
+                around.access_point(bytes.fromhex(fields[at]), int(fields[at + 1]))
+        for at in range(cells_at, min(len(fields) - 5, cells_at + MOST_CELLS * step), step):
+            mcc, mnc, area, tower = fields[at : at + 4]
+            if mcc.isdecimal() and mnc.isdecimal() and area and tower:
+                signal = fields[at + 4] if step > 4 else ""
+                around.cell(int(mcc), int(mnc), int(area, 16), int(tower, 16), int(signal) if signal.isdecimal() else None)
+            if step == 4:
+                break
+        return around.network()
 
     def appended(self, report: Report) -> None:
         """Behind the cell: strength of GSM on some models, then the odometer, nothing, or a mask of what follows."""
