@@ -31,6 +31,7 @@ NUMBER = re.compile(r" *\d{1,9}(?:\.\d{0,9})?", re.ASCII)
 DATE = re.compile(r"\d{6}", re.ASCII)
 STATUS = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 DIGITS = re.compile(r"\d+", re.ASCII)
+BATTERY = re.compile(r"\d{1,3}", re.ASCII)
 ANGLES = (
     re.compile(r"-(\d{1,3})-(\d{1,3}\.\d{1,10})", re.ASCII),  # -23-3.3408: the sign is the letter's, which follows as well
     re.compile(r"(\d{0,3})(\d\d\.\d{1,10})", re.ASCII),  # 2235.1777
@@ -173,7 +174,7 @@ def _position(fields: list[str]) -> Report:
     report.latitude, report.longitude = _angle(*fields[at : at + 2]), _angle(*fields[at + 2 : at + 4])
     rest = fields[at + 4 :] + [""] * 3
     report.speed_kmh, report.course_deg = _number(rest[0]) * KMH_PER_KNOT, _number(rest[1])
-    dated = 2 if DATE.fullmatch(rest[2]) or not DIGITS.fullmatch(rest[2]) else 3  # a battery bar may come before the date
+    dated = 3 if BATTERY.fullmatch(rest[2]) else 2  # a battery bar may come before the date
     if dated < len(rest) and DATE.fullmatch(rest[dated]):
         report.time_ms = _time(rest[dated], fields[at - 2])
     elif rest[dated : dated + 1] != [""]:

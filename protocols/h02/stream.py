@@ -11,7 +11,7 @@ from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 4096  # a hundred buffered points come in several messages; the longest known is below 600
 LONGEST_TAIL_BYTES = 32  # behind the 32 bytes of a binary record: model's own fields, of no written length
-STAR, DOLLAR, X = 0x2A, 0x24, 0x58
+STAR, DOLLAR, X, COMMA = 0x2A, 0x24, 0x58, 0x2C
 BLANKS = b"\r\n \0"
 HEARTBEATS = (b"HTBT", b"V0")
 OWN_ID_DIGITS = 10
@@ -28,11 +28,11 @@ class Link(Stream):
 
     def cut(self, data: Buffer, at: int) -> int:
         mark = data[at]
-        if mark == STAR:
+        if mark == STAR and not (self._tail and len(data) - at >= 4 and data[at + 3] != COMMA):
             end = self.find(data, b"#", at)
-            if end >= 0 or self._tail == 0:
+            if end >= 0:
                 self._tail = 0
-                return end + 1 if end >= 0 else MORE
+            return end + 1 if end >= 0 else MORE
         if mark in BLANKS and not self._tail:
             return at + 1
         return self._cut_binary(data, at)
