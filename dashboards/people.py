@@ -53,6 +53,8 @@ class AccountRow:
     language: str
     disabled: bool
     created_at: Any
+    mqtt_publish: bool = False
+    mqtt_discovery: bool = False
 
 
 # What is to be done in the same transaction, such as a line of the audit log
@@ -192,6 +194,8 @@ async def change_account(database: Database, changed: AccountRow, *, then: ThenA
             time_zone=changed.time_zone,
             language=changed.language,
             disabled=changed.disabled,
+            mqtt_publish=changed.mqtt_publish,
+            mqtt_discovery=changed.mqtt_discovery,
         )
         await _somebody_stays(connection)
         if saved and then is not None:

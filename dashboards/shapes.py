@@ -129,6 +129,8 @@ class AccountOut(Shape, frozen=True):
     language: str
     disabled: bool
     created_at: str
+    mqtt_publish: bool = False  # positions, states and events go out by MQTT
+    mqtt_discovery: bool = False  # and Home Assistant is told of the devices
 
 
 class ServerOut(Shape, frozen=True):

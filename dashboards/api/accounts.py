@@ -29,6 +29,8 @@ class AccountChange(Body):
     time_zone: TimeZone | None = None
     language: Language | None = None
     disabled: bool | None = None
+    mqtt_publish: bool | None = None
+    mqtt_discovery: bool | None = None
 
 
 class NewAccount(Body):
@@ -70,7 +72,8 @@ async def get_account(account_id: PathId, viewer: auth.User, shared: Shared) -> 
 async def change_account(
     account_id: PathId, change: AccountChange, viewer: auth.Administrator, author: Author, shared: Shared
 ) -> Response:
-    """A disabled account's people can't sign in; its trackers are still heard."""
+    """A disabled account's people can't sign in; its trackers are still heard. `mqttPublish`: its positions, states and events are
+    published to the broker; `mqttDiscovery`: and Home Assistant finds its trackers there."""
     row = await _account(shared, viewer, account_id)
     given = {name: value for name in change.model_fields_set if (value := getattr(change, name)) is not None}
 
@@ -97,7 +100,8 @@ async def remove_account(account_id: PathId, viewer: auth.Administrator, author:
 
 
 def shape(row: people.AccountRow) -> AccountOut:
-    return AccountOut(row.id, row.name, row.time_zone, row.language, row.disabled, instant(row.created_at))
+    since = instant(row.created_at)
+    return AccountOut(row.id, row.name, row.time_zone, row.language, row.disabled, since, row.mqtt_publish, row.mqtt_discovery)
 
 
 def subject(account_id: int) -> str:
@@ -106,7 +110,14 @@ def subject(account_id: int) -> str:
 
 
 def _told(row: people.AccountRow) -> dict[str, Any]:
-    return {"name": row.name, "timeZone": row.time_zone, "language": row.language, "disabled": row.disabled}
+    return {
+        "name": row.name,
+        "timeZone": row.time_zone,
+        "language": row.language,
+        "disabled": row.disabled,
+        "mqttPublish": row.mqtt_publish,
+        "mqttDiscovery": row.mqtt_discovery,
+    }
 
 
 async def _account(shared: State, viewer: Viewer, account_id: int) -> people.AccountRow:
