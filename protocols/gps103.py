@@ -278,7 +278,7 @@ def _time(local: str, utc: str) -> int | None:
 
 def _obd(fields: list[str]) -> Report:
     """A car's own numbers. What has no number is not sent."""
-    told = fields + [""] * (14 - len(fields))
+    told = fields + [""] * (13 - len(fields))
     stamp = told[2]
     if len(stamp) != 12 or not stamp.isdecimal():
         raise CantRead(f"no time: {stamp[:20]}")
@@ -287,7 +287,7 @@ def _obd(fields: list[str]) -> Report:
         time_ms=time_ms(year, month, day, hour, minute, second),
         odometer_m=_number(told[3]),
         engine_hours_s=_number(told[6]) * 3600,
-        battery_v=_number(told[13]) if len(fields) > 13 else NAN,  # Traccar's name for it; the car's, not the tracker's
+        battery_v=_number(told[12]),  # Traccar's name for it; the car's, not the tracker's
         attributes={},
     )
     for name, text in (("fuelConsumption", told[5]), ("obdSpeed", told[7]), ("coolantTemp", told[9]), ("rpm", told[11])):
@@ -295,7 +295,7 @@ def _obd(fields: list[str]) -> Report:
     for name, text in (("engineLoad", told[8]), ("throttle", told[10])):
         if text:
             report.attributes[name] = text[:16]
-    if codes := " ".join(code for code in fields[13 + 1 :] if code):
+    if codes := " ".join(code for code in fields[13:] if code):
         report.attributes["dtcs"] = codes[:256]
     return report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
@@ -168,7 +169,7 @@ ROWS = [
         id="binary with mileage, from the tracker that spoke before; south and west",
     ),
 ]  # fmt: skip
-MESSAGES = [row.values[0] for row in ROWS if row.values[0] not in (BINARY + MILEAGE, LONG_BINARY)]
+MESSAGES = [cast(bytes, row.values[0]) for row in ROWS if row.values[0] not in (BINARY + MILEAGE, LONG_BINARY)]
 
 
 @pytest.mark.parametrize(("data", "expected"), ROWS)
