@@ -24,9 +24,8 @@ are not looked at: which sum they are is told nowhere.
 from __future__ import annotations
 
 import re
-from functools import reduce
-from operator import xor
 
+import numpy as np
 from fastcrc import crc16
 
 from protocols.commands import CannotSend, Command
@@ -84,7 +83,7 @@ CODES = {
 
 def checksum(text: bytes) -> bytes:
     """Two hex digits: XOR of all bytes."""
-    return b"%02X" % reduce(xor, text, 0)
+    return b"%02X" % np.bitwise_xor.reduce(np.frombuffer(text, "u1"))
 
 
 class Link(Stream):
