@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import protocols
-from telematics.simulator import egts, flespi, galileo, gt06, h02, osmand, owntracks, ruptela, suntech, teltonika, wialon
+from telematics.simulator import (
+    egts,
+    flespi,
+    galileo,
+    gl200,
+    gt06,
+    h02,
+    meitrack,
+    osmand,
+    owntracks,
+    ruptela,
+    suntech,
+    teltonika,
+    wialon,
+)
 from telematics.simulator.fix import Fix, Wire
 
 MOST_UDP_RECORDS = 12  # what fits into a datagram that no router cuts
@@ -49,6 +63,8 @@ WIRES: dict[str, Callable[[str], Wire]] = {
     "flespi": flespi.Tracker,
     "ruptela": ruptela.Tracker,
     "suntech": suntech.Tracker,
+    "gl200": gl200.Tracker,
+    "meitrack": meitrack.Tracker,
 }
 UDP_WIRES: dict[str, Callable[[str], Wire]] = {"teltonika": TeltonikaUdp, "suntech": suntech.UdpTracker}
 
