@@ -142,7 +142,7 @@ def _positions(heads: list[bytes], tails: list[bytes], places: list[int], late: 
         for name, value in told.numbers.items():
             sparse[name][row] = value
         own = told.attributes
-        if (told.around.cells or told.around.wifi) and not words_fixed(status, row):
+        if (told.around.cells or told.around.wifi) and not int(status[row]) & FIXED:
             own |= told.around.network()
         attributes.append(encoded(STATUS_WORDS[words[row]] | own))
         if told.alarms or told.model:
@@ -166,10 +166,6 @@ def _positions(heads: list[bytes], tails: list[bytes], places: list[int], late: 
         attributes=attributes,
         **columns,
     )
-
-
-def words_fixed(status: NDArray[np.uint32], row: int) -> bool:
-    return bool(int(status[row]) & FIXED)
 
 
 def _plain(tail: bytes, row: int, sparse: dict[str, list[float]]) -> Told | None:

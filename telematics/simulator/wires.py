@@ -12,6 +12,7 @@ from telematics.simulator import (
     gl200,
     gt06,
     h02,
+    jt808,
     meitrack,
     osmand,
     owntracks,
@@ -63,6 +64,7 @@ WIRES: dict[str, Callable[[str], Wire]] = {
     "flespi": flespi.Tracker,
     "ruptela": ruptela.Tracker,
     "suntech": suntech.Tracker,
+    "jt808": jt808.Tracker,
     "gl200": gl200.Tracker,
     "meitrack": meitrack.Tracker,
 }
