@@ -44,7 +44,7 @@ def read(frame: Frame) -> list[Report]:
     match frame.kind:
         case "universal":
             return [read_universal(fields)]
-        case "answer":
+        case "response":
             return [Report(attributes={"type": fields[0][-3:], "result": ";".join(fields[3:])})]
         case "ST9":
             return [read_st9(fields)]

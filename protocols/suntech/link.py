@@ -84,7 +84,7 @@ class Link(Stream):
         if words[1] == "Res" and len(words) > 3:
             if self.speaks(words[2], message, received):
                 self.family = family
-                received.frames.append(Frame("answer", message))
+                received.frames.append(Frame("response", message))
                 received.answers.append(Answer(words_of(message).split(";", 3)[-1]))
         elif kind not in LEGACY:
             self.reject(f"reports of type {kind} are not kept", message, received)

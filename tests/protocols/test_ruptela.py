@@ -35,32 +35,32 @@ VALUES = packet(
     1,
     f"03 01 {TIME} 00 00 {PLACE} 09"
     " 08 02 01 05 00 1B 13 0D 01 AA 01 58 01 FB 01 20 F6"
-    " 05 1D 31D6 1E 1038 16 009D 4E FFCE 63 0004"
-    " 03 41 000A6B3F 96 0000EBF2 72 00000001"
-    " 01 22 01D042F31D000030",
+    " 05 1D 3138 1E 1004 16 0065 4E FFCE 63 0004"
+    " 03 41 0001E240 96 00009CAD 72 00000001"
+    " 01 22 0011223344556677",
 )
 CARD = packet(1, f"00 01 {TIME} 00 00 {PLACE} 07 00 00 00 02 7E {b'KZ123456'.hex()} 7F {b'78900001'.hex()}")
 HALF = packet(1, f"00 01 {TIME} 00 00 {PLACE} 07 00 00 00 01 9B 0000000000000005")
 PARTS = packet(
     68,
     f"00 03 {TIME} 00 10 00 {PLACE} 0007 01 0199 01 00 01 0041 00001000 00"
-    f" {TIME} 00 11 00 {PLACE} 0007 00 03 00C5 1F40 00CF 00B1 005E 0FA0 02 00A3 00000100 0285 00000007 00"
+    f" {TIME} 00 11 00 {PLACE} 0007 00 03 00C5 1F40 00CF 0096 005E 0FA0 02 00A3 00000100 0285 00000007 00"
     f" {TIME} 00 10 00 {NOWHERE} 0009 04 019A 01 019B 01 019F 00 02F6 01 00 00 02 02F8 00000000000000AB 02F9 00000000000000CD",
 )
 DTCS = packet(9, f"02 01 {TIME} 2DD74C90 19C02B14 01 {b'P0010'.hex()} 01 {TIME} 2DD74C90 19C02B14 02 {b'U1000'.hex()}")
 DRIVER = packet(36, f"01 {TIME} 01 02 03 0003 {b'ONE'.hex()} 0000 0002 {b'TH'.hex()}")
 HELLO, ALIVE = packet(15, b"ECO4 00.02.01.07"), packet(16)
-WORDS = packet(7, b"DIN1=1,DOUT1=0\r\n")
+WORDS = packet(7, b"OUT1=1\r\n")
 STORED = bytes.fromhex("0002640113bc")  # the manual's acknowledgement of records
 
 ROWS = [
     pytest.param(PLAIN, [{**AT, "attributes": {"hdop": 0.9, "event": 7}}], id="a record without values"),
     pytest.param(
         VALUES,
-        [{**AT, "ignition": True, "motion": True, "gsm": 19.0, "power_v": 12.758, "battery_v": 4.152, "odometer_m": 682815.0,
+        [{**AT, "ignition": True, "motion": True, "gsm": 19.0, "power_v": 12.6, "battery_v": 4.1, "odometer_m": 123456.0,
           "alarm": "jamming",
-          "attributes": {"hdop": 0.9, "event": 9, "in1": 1, "in4": 0, "charge": True, "deviceTemp": -10, "adc1": 157,
-                         "temp0": -5.0, "io99": 4, "operator": 60402, "io114": 1, "driverUniqueId": "01d042f31d000030"}}],
+          "attributes": {"hdop": 0.9, "event": 9, "in1": 1, "in4": 0, "charge": True, "deviceTemp": -10, "adc1": 101,
+                         "temp0": -5.0, "io99": 4, "operator": 40109, "io114": 1, "driverUniqueId": "0011223344556677"}}],
         id="values of one, two, four and eight bytes, some signed",
     ),
     pytest.param(CARD, [{**AT, "attributes": {"hdop": 0.9, "event": 7, "driverUniqueId": "KZ12345678900001"}}],
@@ -69,7 +69,7 @@ ROWS = [
     pytest.param(
         PARTS,
         [{**AT, "ignition": True, "odometer_m": 1280.0,
-          "attributes": {"hdop": 0.9, "event": 7, "rpm": 1000.0, "fuelLevel": 70.8, "obdOdometer": 7000}},
+          "attributes": {"hdop": 0.9, "event": 7, "rpm": 1000.0, "fuelLevel": 60.0, "obdOdometer": 7000}},
          {"time": AT["time"], "valid": False, "alarm": "tampering,gpsAntennaCut,accident,tow", "no_fix": True,
           "attributes": {"event": 9, "tagId": "abcd"}}],
         id="extended: two parts are one report; no place; alarms",
@@ -85,7 +85,7 @@ ROWS = [
     pytest.param(DRIVER, [{"time": AT["time"], "valid": False, "no_fix": True,
                            "attributes": {"driverUniqueId": "ONE||TH", "status": 1}}], id="a driver's card of three tracks"),
     pytest.param(WORDS, [{"time": None, "valid": False, "no_fix": True,
-                          "attributes": {"type": 7, "result": "DIN1=1,DOUT1=0"}}], id="an answer in words"),
+                          "attributes": {"type": 7, "result": "OUT1=1"}}], id="an answer in words"),
     pytest.param(packet(17, "01"), [{"time": None, "valid": False, "no_fix": True,
                                      "attributes": {"type": 17, "result": "1"}}], id="an answer in a byte"),
 ]  # fmt: skip
