@@ -45,6 +45,7 @@ BELIEVED = 10_000  # secrets remembered, a few hundred bytes each
 SOCKETS_PER_USER = 50  # a person has some tabs; a script in a loop must not eat the server
 
 Kind = Literal["session", "token", "password"]
+CommandRight = Literal["all", "saved", "none"]  # which commands somebody may send to trackers
 Then = Callable[[AsyncConnection[Any]], Awaitable[None]]  # in the same transaction
 
 
@@ -60,6 +61,7 @@ class Viewer:
     readonly: bool
     language: str | None
     attributes: dict[str, Any] = field(default_factory=dict)
+    commands: CommandRight = "all"
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Holder:
     name: str
     administrator: bool
     readonly: bool
+    commands: CommandRight
     language: str | None
     attributes: dict[str, Any]
     password_hash: str
@@ -106,6 +109,7 @@ class Holder:
             self.readonly,
             self.language,
             self.attributes,
+            self.commands,
         )
 
 

@@ -14,6 +14,7 @@ from billing.book import book_on
 from billing.errors import Refused
 from billing.money import shown
 from dashboards import passwords, sql
+from dashboards.identity import CommandRight
 from dashboards.problems import Problem, not_found
 from telematics.store.database import Database
 
@@ -37,10 +38,11 @@ class UserRow:
     phone: str | None = None  # for SMS, +77011234567
     time_zone: str | None = None  # None: the account's
     quiet_hours: list[dict[str, Any]] | None = None  # weekly, telematics/hours.py
+    commands: CommandRight = "all"
 
     @property
     def rights(self) -> tuple[object, ...]:
-        return self.account_id, self.administrator, self.readonly, self.disabled
+        return self.account_id, self.administrator, self.readonly, self.disabled, self.commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def create_user(
     phone: str | None = None,
     time_zone: str | None = None,
     quiet_hours: list[dict[str, Any]] | None = None,
+    commands: CommandRight = "all",
     then: ThenUser | None = None,
 ) -> UserRow:
     """Raises Problem 400 when the e-mail is taken, 404 when there is no such account."""
@@ -122,6 +125,7 @@ async def create_user(
                 phone=phone,
                 time_zone=time_zone,
                 quiet_hours=_json(quiet_hours),
+                commands=commands,
             )
             if then is not None:
                 await then(connection, row)
@@ -157,6 +161,7 @@ async def change_user(
                 phone=changed.phone,
                 time_zone=changed.time_zone,
                 quiet_hours=_json(changed.quiet_hours),
+                commands=changed.commands,
                 password_hash=password_hash,
             )
             if password is not None:
@@ -267,6 +272,7 @@ async def ensure_first_administrator(
             phone=None,
             time_zone=None,
             quiet_hours=None,
+            commands="all",
         )
         return password
 

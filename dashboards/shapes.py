@@ -120,6 +120,7 @@ class UserOut(Shape, frozen=True):
     poi_layer: str | None = None
     time_zone: str | None = None  # ours; None: the account's
     quiet_hours: list[dict[str, Any]] | None = None  # ours, weekly
+    commands: str = "all"  # ours: which ones they may send to trackers; all, saved or none
 
 
 class AccountOut(Shape, frozen=True):

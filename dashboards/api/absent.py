@@ -14,7 +14,6 @@ router = APIRouter(tags=["Absent"])
 
 
 @router.get("/api/attributes/computed", responses=answers.shaped(list[dict[str, Any]]))
-@router.get("/api/commands", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/drivers", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/maintenance", responses=answers.shaped(list[dict[str, Any]]))
 @router.get("/api/orders", responses=answers.shaped(list[dict[str, Any]]))

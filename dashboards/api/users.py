@@ -13,7 +13,7 @@ from dashboards import auth, passwords, people, sql
 from dashboards.api import answers
 from dashboards.api.parameters import Attributes, Body, Id, Name, Paged, PathId, TimeZone
 from dashboards.audited import Author
-from dashboards.identity import Viewer
+from dashboards.identity import CommandRight, Viewer
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import UserOut
 from dashboards.state import Shared, State
@@ -51,6 +51,7 @@ class UserChange(Body):
     phone: Phone | None = None
     time_zone: TimeZone | None = None
     quiet_hours: Weekly = None
+    commands: CommandRight | None = None
 
 
 class NewUser(UserChange):
@@ -88,6 +89,7 @@ async def add_user(new: NewUser, viewer: auth.Administrator, author: Author, sha
         phone=new.phone,
         time_zone=new.time_zone,
         quiet_hours=new.quiet_hours,
+        commands=new.commands or "all",
         then=told,
     )
     return answers.json(shape(row))
@@ -157,6 +159,8 @@ def shape(row: people.UserRow) -> UserOut:
         phone=row.phone,
         time_zone=row.time_zone,
         quiet_hours=row.quiet_hours,
+        commands=row.commands,
+        limit_commands=row.commands != "all",
     )
 
 

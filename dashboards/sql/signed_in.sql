@@ -1,7 +1,7 @@
 -- Who holds this secret, as a session or a token that is still good: at most one row.
 -- Lives on the primary key of sessions and the unique index of tokens.
 SELECT users.id AS user_id, users.account_id, users.email, users.name, users.administrator, users.readonly,
-       users.language, users.attributes, users.password_hash,
+       users.commands, users.language, users.attributes, users.password_hash,
        secret.kind, secret.expires_at
 FROM (
     SELECT 'session' AS kind, user_id, expires_at FROM sessions WHERE hash = %(hash)s

@@ -18,7 +18,7 @@ import websockets
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from tests.api import scope_alerts, scope_billing, scope_near
+from tests.api import scope_alerts, scope_billing, scope_commands, scope_near
 from tests.api.conftest import NOW, PASSWORD, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -118,7 +118,7 @@ TABLE: dict[str, list[tuple[Call, object]]] = {
     "GET /trackers/{device_id}/remove": [({"path": "{a1}"}, MISSING)],
     "GET /account": [({}, OWN)],
 }
-TABLE |= scope_alerts.ALERTS | scope_near.NEAR | scope_billing.BILLING
+TABLE |= scope_alerts.ALERTS | scope_near.NEAR | scope_billing.BILLING | scope_commands.COMMANDS
 # No ids go in, and nothing of anybody's comes out but the caller's own
 HARMLESS = {
     "GET /api/session",
@@ -127,7 +127,6 @@ HARMLESS = {
     "POST /api/session/token",
     "GET /api/server",
     "GET /api/attributes/computed",
-    "GET /api/commands",
     "GET /api/drivers",
     "GET /api/maintenance",
     *scope_alerts.HARMLESS,
@@ -147,7 +146,16 @@ HARMLESS = {
 }
 
 
-ANY = {"group": 1, "calendar": 1, "geofence": 1, "data": "", **scope_alerts.ANY, **scope_billing.ANY, **scope_near.ANY}
+ANY = {
+    "group": 1,
+    "calendar": 1,
+    "geofence": 1,
+    "data": "",
+    **scope_alerts.ANY,
+    **scope_billing.ANY,
+    **scope_commands.ANY,
+    **scope_near.ANY,
+}
 
 
 def routes_of(routes: list[BaseRoute], prefix: str = "") -> Iterator[str]:
@@ -191,6 +199,7 @@ async def test_every_route_keeps_to_its_viewer(world: World) -> None:
         ids |= await things(anna)
         ids |= await scope_near.things(anna, ids)
         ids |= await scope_billing.money(world)
+        ids |= await scope_commands.things(world)
         assert (await anna.get(f"/api/events/{ids['event']}")).status_code == 200
         assert len((await anna.get("/api/positions", params={"id": ids["position"]})).json()) == 1
 

@@ -1,0 +1,176 @@
+"""Commands over the API: types, saved ones, sending, the queue; who may and who may not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Tracker, World, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HELLO = {"type": "custom", "attributes": {"data": "#M#hello"}}
+
+
+@asynccontextmanager
+async def online(world: World, tracker: Tracker) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The tracker connects by Wialon IPS, and has reported once."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["wialon"])
+    now = datetime.now(UTC)
+    writer.write(f"#L#{tracker.unique_id};NA\r\n#SD#{now:%d%m%y};{now:%H%M%S};4315.3000;N;07656.7000;E;0;0;0;9\r\n".encode())
+    try:
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"#AL#1\r\n"
+            assert await reader.readline() == b"#ASD#1\r\n"
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def log(client: httpx.AsyncClient, tracker: Tracker) -> list[dict[str, Any]]:
+    return (await client.get("/api/commands/log", params={"deviceId": tracker.id})).json()
+
+
+async def audit(world: World, action: str) -> list[tuple[Any, ...]]:
+    async with world.server.database.pool.connection() as connection:
+        found = await connection.execute("SELECT user_name, subject, details FROM audit WHERE action = %s ORDER BY id", [action])
+        return await found.fetchall()
+
+
+async def test_a_command_is_sent_answered_and_written_down(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, online(world, tracker) as (reader, writer):
+        types = (await anna.get("/api/commands/types", params={"deviceId": tracker.id})).json()
+        assert types[0]["type"] == "custom"
+        assert "rebootDevice" in [one["type"] for one in types]
+        assert "alarmArm" not in [one["type"] for one in types], "Wialon IPS has no word for it"
+        answer = await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})
+        assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"#M#hello\r\n"
+        writer.write(b"#AM#1\r\n")
+        number = answer.json()["id"]
+
+        async def answered() -> bool:
+            return (await anna.get(f"/api/commands/log/{number}")).json()["state"] == "answered"
+
+        await eventually(answered)
+        (told,) = await log(anna, tracker)
+        assert (told["userName"], told["answer"], told["tries"], told["attributes"]) == ("Anna", "1", 1, {"data": "#M#hello"})
+    assert ("Anna", f"device {tracker.id}", {**HELLO_TOLD, "command": number}) in await audit(world, "command.queued")
+
+
+HELLO_TOLD = {"type": "custom", "parameters": {"data": "#M#hello"}, "sms": False}
+
+
+async def test_what_waits_can_be_withdrawn(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        answer = await anna.post("/api/commands/send", json={"deviceId": tracker.id, "type": "engineStop"})
+        assert (answer.status_code, answer.json()["whenSlow"]) == (202, True)
+        number = answer.json()["id"]
+        first = await anna.delete(f"/api/commands/log/{number}")
+        assert (first.status_code, first.json()["state"]) == (200, "withdrawn")
+        second = await anna.delete(f"/api/commands/log/{number}")
+        assert (second.status_code, second.json()["title"]) == (409, "It has been sent already")
+
+
+async def test_saved_commands_are_kept_changed_and_sent(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        saved = (await anna.post("/api/commands", json={"description": "Hello", **HELLO})).json()
+        assert saved["attributes"] == {"data": "#M#hello"}
+        changed = await anna.put(f"/api/commands/{saved['id']}", json={**saved, "description": "Greeting"})
+        assert changed.json() == {**saved, "description": "Greeting"}
+        assert saved["id"] in [one["id"] for one in (await anna.get("/api/commands")).json()]
+        fit = (await anna.get("/api/commands/send", params={"deviceId": tracker.id})).json()
+        assert [one["description"] for one in fit if one["id"] == saved["id"]] == ["Greeting"]
+        sent = await anna.post("/api/commands/send", json={"deviceId": tracker.id, "id": saved["id"]})
+        assert (sent.json()["type"], sent.json()["description"]) == ("custom", "Greeting")
+        assert (await anna.delete(f"/api/commands/{saved['id']}")).status_code == 204
+        assert (await log(anna, tracker))[0]["description"] == "", "what was sent stays, its template is gone"
+
+
+async def test_a_group_is_told_at_once(world: World) -> None:
+    first, second = await world.tracker(), await world.tracker()
+    async with world.signed_in("anna") as anna:
+        group = (await anna.post("/api/groups", json={"name": "Told"})).json()["id"]
+        for tracker in (first, second):
+            await anna.put(f"/api/devices/{tracker.id}", json={"groupId": group})
+        answer = await anna.post("/api/commands/send", params={"groupId": group}, json=HELLO)
+        assert [one["deviceId"] for one in answer.json()] == [first.id, second.id]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({}, 400, "Which command?"),
+        ({"type": "fly"}, 400, "there is no command 'fly'"),
+        ({"type": "custom"}, 400, "data: is missing"),
+        ({"type": "custom", "attributes": {"data": "x", "y": 1}}, 400, "it has data"),
+        ({"type": "positionPeriodic", "attributes": {"frequency": 0}}, 400, "is from 1 to 604800"),
+        ({"type": "positionPeriodic", "attributes": {"frequency": "often"}}, 400, "is a number"),
+        ({"type": "setTimezone", "attributes": {"timezone": "Asia/Almaty"}}, 400, "is written +05:00"),
+        ({"type": "custom", "attributes": {"data": "a\r\nb"}}, 400, "without control characters"),
+        ({"type": "custom", "attributes": {"data": "x"}, "textChannel": True}, 400, "has no phone number"),
+        ({"type": "custom", "attributes": {"data": "x"}, "lastsHours": -1}, 400, "lastsHours"),
+        ({"id": 999999}, 404, "No such command"),
+    ],
+)
+async def test_what_is_wrong_is_said(world: World, body: dict[str, Any], status: int, words: str) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        answer = await anna.post("/api/commands/send", json={"deviceId": tracker.id, **body})
+        assert answer.status_code == status, answer.text
+        assert words in answer.text
+        assert await log(anna, tracker) == []
+
+
+async def test_a_protocol_without_the_word_is_refused_before_it_is_queued(world: World) -> None:
+    tracker = await world.tracker()
+    await tracker.report(datetime.now(UTC), 43.2, 76.9)  # by OsmAnd, which takes no commands
+    async with world.signed_in("anna") as anna:
+        assert (await anna.get("/api/commands/types", params={"deviceId": tracker.id})).json() == []
+        answer = await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})
+        assert (answer.status_code, answer.json()["title"]) == (400, "Command in the tracker's own words: not to osmand trackers")
+
+
+async def test_who_may_send(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, world.signed_in("admin") as admin, world.signed_in("rita") as rita:
+        assert (await rita.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).status_code == 403
+        saved = (await anna.post("/api/commands", json={"description": "Hello", **HELLO})).json()["id"]
+        user = f"/api/users/{world.ids['anna']}"
+        assert (await anna.put(user, json={"commands": "none"})).status_code == 403, "nobody widens or narrows their own rights"
+        by_number = {"deviceId": tracker.id, "id": saved}
+        try:
+            assert (await admin.put(user, json={"commands": "saved"})).json()["limitCommands"] is True
+            assert (await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).status_code == 403
+            assert (await anna.post("/api/commands", json={"description": "Mine", **HELLO})).status_code == 403
+            assert (await anna.post("/api/commands/send", json=by_number)).status_code == 202
+            await admin.put(user, json={"commands": "none"})
+            assert (await anna.post("/api/commands/send", json=by_number)).status_code == 403
+        finally:
+            await admin.put(user, json={"commands": "all"})
+
+
+async def test_a_queue_has_an_end(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        for _ in range(50):
+            assert (await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).status_code == 202
+        answer = await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})
+        assert (answer.status_code, answer.json()["title"]) == (409, "50 commands wait for Van already")
+
+
+async def test_what_traccars_pages_send_is_understood(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        body = {"id": 0, "attributes": {"data": "x"}, "deviceId": tracker.id, "type": "custom", "textChannel": False}
+        answer = await anna.post("/api/commands/send", json={**body, "description": None, "unknownField": 1})
+        assert answer.status_code == 202
