@@ -264,7 +264,7 @@ def _read_ntcb(data: bytes) -> Iterator[Report]:
         if place:
             _ntcb_place(report, values[len(names) :], place)
             if place is PLACE:
-                _ntcb_fuel(report, values[len(names) + 16 :])
+                _ntcb_fuel(report, values[len(names) + 15 :])
         else:
             report.time_ms = _clock(head[2:8])
         yield report

@@ -282,14 +282,6 @@ def test_commands(command: Command, text: str) -> None:
     assert command.type in CODEC.commands
 
 
-def test_the_makers_example_of_a_command() -> None:
-    """From the manual: "Makephoto 1" to the tracker 868204000728070, device 50; ours leaves the device 0, which is the same."""
-    session = Link()
-    laws.hear(session, packet(b"\x03868204000728070"))
-    sent = session.command(order("requestPhoto", index=1), 1, "")
-    assert sent[:-2].hex() == "0125000338363832303430303037323830373004" + "0000e001000000e10b" + b"Makephoto 1".hex()
-
-
 def test_what_cannot_be_sent() -> None:
     session = Link()
     with pytest.raises(CannotSend, match="has not said its IMEI"):
