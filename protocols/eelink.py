@@ -135,7 +135,7 @@ class Link(Stream):
         answer = b"" if kind in UNANSWERED or not self.known else self._answer(packet(kind, serial))
         if kind in READ:
             if kind == WORDS:
-                received.answers.append(Answer(_words(content)))
+                received.answers.append(Answer(_words(content), serial=_number(content)))
             received.frames.append(Frame(f"{kind:02x}", content, answer))
         elif kind == HEARTBEAT:
             received.reply += answer
@@ -384,6 +384,12 @@ PLACE = re.compile(
     r"Speed:(\d{1,4}\.\d{1,4}).{0,9}Date ?Time:(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)",
     re.ASCII | re.DOTALL,
 )
+
+
+def _number(content: bytes) -> int | None:
+    """Our number of the command that is answered."""
+    number = int.from_bytes(content[3:7], "big")
+    return number if 0 < number <= 0xFFFF else None
 
 
 def _words(content: bytes) -> str:
