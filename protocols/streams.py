@@ -24,6 +24,7 @@ from protocols.session import Received
 
 MORE = 0  # from `cut`: the message is not whole yet
 KEPT_BYTES = 1024  # of what is rejected
+MOST_REJECTED = 1000  # of a connection: who sends so much that can't be read may call again, but not fill the dead letters
 LONGEST_ID = 128
 MOST_WAITING_BYTES = 256 << 10  # behind a login: what one read of a socket may bring
 
@@ -42,6 +43,7 @@ class Stream(ABC):
         self.closed = False
         self._buffer = bytearray()
         self._found: dict[tuple[bytes, int], int] = {}  # how far a mark was looked for, from where on, in what isn't whole yet
+        self._rejected = 0
         self._asked: str | None = None
         self._held: bytes = b""  # the message that said whose it is
 
@@ -92,8 +94,11 @@ class Stream(ABC):
         return False
 
     def reject(self, reason: str, data: Buffer, received: Received) -> None:
-        """It becomes a dead letter; the connection goes on."""
+        """It becomes a dead letter; the connection goes on, unless there were too many of them."""
         received.rejects.append(BadFrame(reason, bytes(data[:KEPT_BYTES])))
+        self._rejected += 1
+        if self._rejected >= MOST_REJECTED:
+            self.closed = received.close = True
 
     def close(self, reason: str, data: Buffer, received: Received) -> None:
         """What follows can't be read: hang up. No reason: the protocol says good-bye."""
