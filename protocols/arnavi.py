@@ -353,6 +353,8 @@ def _read_line(fields: list[str]) -> Report:
     if not place:
         raise CantRead("the line has no place")
     clock, date, middle = fields[place - 1], fields[place + 4], fields[10 : place - 1]
+    if len(middle) not in (4, 6, 8):
+        raise CantRead("the line has a field too many or too few")
     has_heights = len(middle) > 4 and not (middle[-2].isdecimal() and middle[-1].isdecimal())
     report = Report(valid=True)
     report.time_ms = time_ms(int(date[4:6]), int(date[2:4]), int(date[:2]), int(clock[:2]), int(clock[2:4]), int(clock[4:6]))
