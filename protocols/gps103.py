@@ -31,6 +31,7 @@ from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 4096  # a part of a photo is the longest, with some 2,000 hex digits
 BLANKS = b"\r\n; \0"
+BETWEEN = BLANKS + b"*"
 END = re.compile(rb"[;*\n]")
 NAME = re.compile(rb"imei:(\d{5,20}),?")
 DIGITS = re.compile(rb"\d{5,20}")
@@ -59,7 +60,7 @@ class Link(Stream):
     largest_frame_bytes = LARGEST_FRAME_BYTES
 
     def cut(self, data: Buffer, at: int) -> int:
-        if data[at] in BLANKS:
+        if data[at] in BETWEEN:
             return at + 1
         end = END.search(data, at)
         if end is None:

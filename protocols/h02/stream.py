@@ -56,8 +56,7 @@ class Link(Stream):
         if self._tail:
             self._tail -= 1
             return at + 1
-        ends = [place for place in (data.find(b"*", at + 1), data.find(b"$", at + 1)) if place > 0]
-        return at - min(ends, default=size)
+        return at - _next_begin(data, at)
 
     def hear(self, message: bytes, received: Received) -> None:
         mark = message[0]
@@ -124,6 +123,16 @@ class Link(Stream):
 
     def command(self, command: Command, serial: int, password: str) -> bytes:
         return words(command, self.maker.decode("ascii", "replace"), self.tracker, serial).encode()
+
+
+def _next_begin(data: Buffer, at: int) -> int:
+    """Where a message may begin behind bytes that are none."""
+    star = data.find(b"*", at + 1)
+    end = star if star >= 0 else len(data)
+    while (at := data.find(b"$", at + 1, end)) >= 0 and len(data) - at >= 15:
+        if _is_time(data, at + 6) or _is_time(data, at + 9):
+            break
+    return at if at >= 0 else end
 
 
 def _is_time(data: Buffer, at: int) -> bool:

@@ -253,6 +253,13 @@ def test_what_follows_a_binary_record_is_passed_over(tail: str) -> None:
     assert received.rejects == []
 
 
+@pytest.mark.parametrize("junk", [b"hello", b"$$", b"$" + b"\xff" * 40, bytes(50)])
+def test_junk_costs_only_itself(junk: bytes) -> None:
+    """Wherever a record or a line could begin it is tried."""
+    received = laws.hear(Link(), junk + BINARY + text("HTBT,5"))
+    assert [frame.kind for frame in received.frames] == ["$", "HTBT"]
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
