@@ -8,8 +8,9 @@ import pytest
 
 from protocols import Answer, CannotSend, Command, Frame
 from protocols.commands import checked
-from protocols.suntech import CODEC, Link
+from protocols.suntech import CODEC
 from protocols.suntech.binary import CRASH_BYTES
+from protocols.suntech.link import Link
 from telematics.simulator.fix import Fix
 from telematics.simulator.suntech import Tracker, UdpTracker
 from tests.protocols import laws
