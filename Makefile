@@ -5,10 +5,11 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 MARKS ?= not fault
 TESTS ?= tests
+FUZZ_SECONDS ?= 60
 WEB := $(shell find dashboards/web dashboards/locale -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint fault bench docs format clean
+.PHONY: help demo serve test check lint fault bench fuzz docs format clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,10 @@ fault: $(BIN)/.developer ## Kill the server and the database under load, again a
 
 bench: $(BIN)/.developer ## Measure acknowledged positions a second against raw COPY (minutes)
 	$(BIN)/python -m bench
+
+fuzz: $(BIN)/.developer ## Feed every protocol with what no tracker sends, FUZZ_SECONDS each (minutes)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
+	$(BIN)/python -m bench.fuzz --seconds $(FUZZ_SECONDS)
 
 docs: $(BIN)/.installed ## Write docs/protocols.md, which is made from the code
 	$(BIN)/python -m protocols.table
