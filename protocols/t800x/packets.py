@@ -175,10 +175,10 @@ def _asset_position(c: Cursor) -> Report:
 
 
 def _accelerations(value: int) -> str:
-    """Of 40 bits, three times sign, whole and tenth of g."""
+    """Of 40 bits, three times: 1 not negative, 7 whole g, 4 tenths; four are left. Traccar takes x's parts for each other."""
     z = (value >> 8 & 0x7F) + (value >> 4 & 15) / 10
     y = (value >> 20 & 0x7F) + (value >> 16 & 15) / 10
-    x = (value >> 28 & 15) + (value >> 32 & 0x7F) / 10
+    x = (value >> 32 & 0x7F) + (value >> 28 & 15) / 10
     signed = (x if value >> 39 & 1 else -x, y if value >> 27 & 1 else -y, z if value >> 15 & 1 else -z)
     return "[" + ",".join(str(one) for one in signed) + "]"
 
