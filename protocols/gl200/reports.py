@@ -297,8 +297,8 @@ def _accessories(message: Text, report: Report, mask: int) -> None:
 
 
 def _count(message: Text) -> int:
-    """How many accessories follow; each takes at least three fields, so a wrong count ends with the message."""
-    return int(message.next() or "0")
+    """How many accessories follow; there can't be more of them than fields."""
+    return min(int(message.next() or "0"), len(message.fields) - message.at)
 
 
 def _one_wire(message: Text, report: Report) -> None:

@@ -54,8 +54,9 @@ class Text:
         return moment(self.fields[-2])
 
     def next(self) -> str:
-        self.at += 1
-        return self.fields[self.at - 1]
+        """The next field; nothing once only the send time is left: firmwares end at different fields."""
+        at, self.at = self.at, self.at + 1
+        return self.fields[at] if at < len(self.fields) - 2 else ""
 
     def rest(self) -> list[str]:
         """What stands between here and the send time."""
