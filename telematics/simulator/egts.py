@@ -44,7 +44,7 @@ class Tracker:
         return self._packet(APPDATA, self._record(AUTH, _subrecord(TERM_IDENTITY, identity)))
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """Raises ValueError for an alarm that the manual has no source for."""
+        """Packets of up to 400 records. An alarm that the manual has no source for is left out: the fix goes without it."""
         records = [self._record(TELEDATA, _fix(fix)) for fix in fixes]
         return b"".join(
             self._packet(APPDATA, b"".join(records[at : at + RECORDS_A_PACKET]))
@@ -94,8 +94,6 @@ def _subrecord(kind: int, data: bytes) -> bytes:
 
 
 def _fix(fix: Fix) -> bytes:
-    if fix.alarm is not None and fix.alarm not in ALARM_SOURCES:
-        raise ValueError(f"EGTS has no source for the alarm {fix.alarm!r}; it has {', '.join(sorted(ALARM_SOURCES))}")
     course = round(fix.course_deg) % 360
     speed = min(round(fix.speed_kmh * 10), 0x3FFF) | (fix.altitude_m < 0) << 14 | course >> 8 << 15
     flags = 0x83 | (fix.speed_kmh > 0) << 4 | (fix.latitude < 0) << 5 | (fix.longitude < 0) << 6
@@ -109,7 +107,7 @@ def _fix(fix: Fix) -> bytes:
         course & 0xFF,
         (fix.odometer_m // 100 & 0xFFFFFF).to_bytes(3, "little"),
         int(fix.ignition),
-        0 if fix.alarm is None else ALARM_SOURCES[fix.alarm],
+        ALARM_SOURCES.get(fix.alarm or "", 0),
         round(abs(fix.altitude_m)).to_bytes(3, "little"),
     )
     state = bytes((2, min(round(fix.power_v * 10), 255), 0, min(32 + fix.battery_percent // 10, 255), 0))  # 3.2 to 4.2 V

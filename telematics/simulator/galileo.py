@@ -14,7 +14,12 @@ from fastcrc.crc16 import modbus
 from telematics.simulator.fix import Fix
 
 RECORDS_A_PACKET = 10  # with some 60 bytes each below the thousand that the manual allows
-ALARM_BITS = {"lowBattery": 1 << 5, "gpsAntennaCut": 1 << 6, "general": 1 << 15}  # of the status
+ALARM_BITS = {  # of the status
+    "lowBattery": 1 << 5,
+    "gpsAntennaCut": 1 << 6,
+    "general": 1 << 15,
+    "sos": 1 << 15,  # it has one bit for all the rest, which is read as "general"
+}
 
 
 class Tracker:
@@ -37,7 +42,7 @@ class Tracker:
         return packet
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """Raises ValueError for an alarm that the status has no bit for."""
+        """Packets of up to ten records. An alarm that the status has no bit for is left out: the fix goes without it."""
         packets = []
         for at in range(0, len(fixes), RECORDS_A_PACKET):
             some = fixes[at : at + RECORDS_A_PACKET]
@@ -71,11 +76,9 @@ class Tracker:
         return stored
 
     def _record(self, fix: Fix) -> bytes:
-        if fix.alarm is not None and fix.alarm not in ALARM_BITS:
-            raise ValueError(f"Galileosky has no bit for the alarm {fix.alarm!r}; it has {', '.join(sorted(ALARM_BITS))}")
         self._number = (self._number + 1) & 0xFFFF
         status = (fix.speed_kmh > 0) | fix.ignition << 9 | min(fix.gsm, 3) << 12
-        status |= 0 if fix.alarm is None else ALARM_BITS[fix.alarm]
+        status |= ALARM_BITS.get(fix.alarm or "", 0)
         return self._identity + b"".join(
             (
                 struct.pack("<BH", 0x10, self._number),
