@@ -10,7 +10,7 @@ State   ignition on u32 | now u32, s since 1970 | odometer u32 m | trip u32 m | 
 SC      1001 login, 1002 logout, B001 asked for: [u16] state | count u8 | places …
         4001 places: late u8 | state | count | places                      400E the same without late, a fuel level u16 for each
         4007 alarm: index u32 | state | count | places | count u8 | alarms: new u8, code u8 (`ALARMS`), value u16, limit u16
-        401F all: late u8 | index u32 | state | count | places | tag u16, length u16, value …    see `_tagged`
+        401F all: late u8 | index u32 | state | count | places | tag u16, length u16, value …    see `_tag`
         4002 OBD, 4005 its freeze frame: state | rate u16 or flag u8 | count | PIDs u16 | [groups, size] | values
         4003 accelerations | 4004 PIDs that the car knows | 4006, 400B trouble codes | 4008 cell | 4009 asleep: time u32 | place
         5101 A-GPS asked for: place | A002 answer to a question | 1003 heartbeat
@@ -27,6 +27,7 @@ by byte, was sent again: it is acknowledged and not stored twice.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from fastcrc import crc16
@@ -258,30 +259,34 @@ def _alarms(cursor: Cursor, reports: list[Report]) -> None:
 
 
 def _tagged(cursor: Cursor, reports: list[Report]) -> None:
-    """What 401F has behind its places belongs to the last of them."""
-    report = reports[-1]
-    attributes = report.attributes
+    """What 401F has behind its places belongs to the last of them. A value that can't be read costs only itself."""
     while cursor.left >= 4:
-        tag, inner = cursor.u16le(), Cursor(cursor.take(cursor.u16le()))
-        if tag == 0x0002:
-            _pids(report, inner)
-        elif tag == 0x0006:
-            inner.u8()
-            _codes(report, inner, size=2)
-        elif tag == 0x0007:
-            inner.take(4)
-            _alarms(inner, [report])
-        elif tag == 0x000B:
-            inner.u8()
-            _codes(report, inner, size=4)
-        elif tag == 0x0010:
-            attributes["deviceTemp"] = inner.i16le() / 10
-        elif 0x0011 <= tag <= 0x0014:
-            attributes[f"temp{tag - 0x10}"] = inner.i16le() / 10
-        elif tag == 0x0020:
-            report.power_v = inner.u16le() / 100
-        elif tag == 0x0021:
-            report.battery_v = inner.u16le() / 100
+        tag, size = cursor.u16le(), cursor.u16le()
+        value = Cursor(cursor.take(min(size, cursor.left)))
+        with suppress(CantRead):
+            _tag(reports[-1], tag, value)
+
+
+def _tag(report: Report, tag: int, value: Cursor) -> None:
+    if tag == 0x0002:
+        _pids(report, value)
+    elif tag == 0x0006:
+        value.u8()
+        _codes(report, value, size=2)
+    elif tag == 0x0007:
+        value.take(4)
+        _alarms(value, [report])
+    elif tag == 0x000B:
+        value.u8()
+        _codes(report, value, size=4)
+    elif tag == 0x0010:
+        report.attributes["deviceTemp"] = value.i16le() / 10
+    elif 0x0011 <= tag <= 0x0014:
+        report.attributes[f"temp{tag - 0x10}"] = value.i16le() / 10
+    elif tag == 0x0020:
+        report.power_v = value.u16le() / 100
+    elif tag == 0x0021:
+        report.battery_v = value.u16le() / 100
 
 
 def _pids(report: Report, cursor: Cursor) -> None:
