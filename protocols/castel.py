@@ -185,6 +185,8 @@ def read(frame: Frame) -> list[Report]:
             reports.append(_place(cursor))
             cursor.take(31)
         return reports
+    if kind not in MPIP_LONE_PLACES:  # of a packet whose checksum is wrong
+        raise CantRead(f"no packet of type {kind:#06x} is read")
     cursor.take(MPIP_LONE_PLACES[kind])
     return [_place(cursor)]
 
