@@ -42,6 +42,7 @@ class RuleRow:
     group_ids: list[int]
     zone_ids: list[int]
     user_ids: list[int]
+    command_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,7 @@ def from_rule(row: RuleRow) -> NotificationOut:
         has_webhook_secret=row.has_webhook_secret,
         urgent=row.urgent,
         cooldown_seconds=row.cooldown_s,
+        command_id=row.command_id or 0,
     )
 
 

@@ -41,6 +41,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "powerRestored": {"power_v": 13.8},
     "batteryLow": {"battery_percent": 15.0},
     "geofenceDwell": {"dwell_s": 1_800},
+    "commandResult": {"command": "engineStop", "state": "answered", "result": "OK"},
     "proximityEnter": {"partner": 1, "partner_name": "Truck 2", "distance_m": 800.0, "proximity": "Truck 2"},
     "proximityExit": {"partner": 1, "partner_name": "Truck 2", "distance_m": 2_400.0, "proximity": "Truck 2"},
 }

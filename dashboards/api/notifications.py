@@ -22,6 +22,7 @@ from dashboards.api.parameters import LARGEST_ID, Attributes, Body, Id, Note, Pa
 from dashboards.audited import Actor, Author
 from dashboards.identity import Viewer
 from dashboards.notices import NotificationOut, RuleRow, from_rule
+from dashboards.orders import check_right
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import Shape
 from dashboards.state import Shared, State
@@ -115,6 +116,7 @@ class Notification(Body):
     webhook_secret: Secret | None = None
     urgent: bool | None = None
     cooldown_seconds: Annotated[float, Field(ge=0, le=LONGEST_COOLDOWN_S)] | None = None
+    command_id: Annotated[int, Field(ge=0, le=LARGEST_ID, description="saved, and told to the device; 0: none")] | None = None
 
 
 @router.get("", responses=answers.shaped(list[NotificationOut]))
@@ -228,6 +230,7 @@ def _merged(before: RuleRow | None, given: Notification) -> dict[str, Any]:
         "zone_groups": _once(kept("zone_groups", given.geofence_groups, [])),
         "hours": given.hours if "hours" in given.model_fields_set else before.hours if before else None,
         "calendar_id": kept("calendar_id", given.calendar_id, None) or None,
+        "command_id": kept("command_id", given.command_id, None) or None,
         "channels": _channels(before, given),
         "emails": _once(kept("emails", given.emails, [])),
         "phones": _once(kept("phones", given.phones, [])),
@@ -307,11 +310,14 @@ class _Names(msgspec.Struct, frozen=True):
     geofences: bool
     users: bool
     calendar: bool
+    command: bool
 
 
 async def _stored(shared: State, author: Actor, values: dict[str, Any], *, account: int, before: RuleRow | None) -> RuleRow:
     viewer = author.viewer
     _check_recipients(values)
+    if values["command_id"] != (before.command_id if before else None):
+        check_right(viewer, saved=True)
     named_before = before.user_ids if before else []
     row = {
         **values,
@@ -320,7 +326,9 @@ async def _stored(shared: State, author: Actor, values: dict[str, Any], *, accou
     }
     try:
         async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
-            names = {name: values[name] for name in ("device_ids", "group_ids", "zone_ids", "user_ids", "calendar_id")}
+            names = {
+                name: values[name] for name in ("device_ids", "group_ids", "zone_ids", "user_ids", "calendar_id", "command_id")
+            }
             names |= {"account": account, "named_before": named_before, "everything": viewer.administrator}
             (known,) = await sql.rows_on(connection, "notification_names", _Names, **names)
             for what in known.__struct_fields__:

@@ -4,6 +4,6 @@ SET name = %(name)s, enabled = %(enabled)s, types = %(types)s, alarms = %(alarms
     zone_groups = %(zone_groups)s, hours = %(hours)s, calendar_id = %(calendar_id)s, channels = %(channels)s, emails = %(emails)s,
     phones = %(phones)s, webhook_url = %(webhook_url)s,
     webhook_secret = CASE WHEN %(keep_secret)s THEN webhook_secret ELSE %(webhook_secret)s END,
-    urgent = %(urgent)s, cooldown_s = %(cooldown_s)s, attributes = %(attributes)s
+    urgent = %(urgent)s, cooldown_s = %(cooldown_s)s, attributes = %(attributes)s, command_id = %(command_id)s
 WHERE id = %(id)s AND (%(everything)s OR account_id = %(account_id)s)
 RETURNING id

@@ -13,4 +13,6 @@ SELECT
           AND (account_id = %(account)s OR administrator AND %(everything)s OR id = ANY(%(named_before)s::int[]))
     ) = cardinality(%(user_ids)s::int[]) AS users,
     %(calendar_id)s::int IS NULL OR EXISTS (SELECT FROM calendars WHERE id = %(calendar_id)s AND account_id = %(account)s)
-        AS calendar
+        AS calendar,
+    %(command_id)s::int IS NULL OR EXISTS (SELECT FROM saved_commands WHERE id = %(command_id)s AND account_id = %(account)s)
+        AS command

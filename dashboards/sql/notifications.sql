@@ -10,7 +10,7 @@ SELECT rules.id, account_id, name, enabled, types, alarms, all_devices, zone_gro
     ARRAY(SELECT device_id FROM rule_targets WHERE rule_id = rules.id AND device_id IS NOT NULL ORDER BY 1) AS device_ids,
     ARRAY(SELECT group_id FROM rule_targets WHERE rule_id = rules.id AND group_id IS NOT NULL ORDER BY 1) AS group_ids,
     ARRAY(SELECT zone_id FROM rule_zones WHERE rule_id = rules.id ORDER BY 1) AS zone_ids,
-    ARRAY(SELECT user_id FROM rule_recipients WHERE rule_id = rules.id ORDER BY 1) AS user_ids
+    ARRAY(SELECT user_id FROM rule_recipients WHERE rule_id = rules.id ORDER BY 1) AS user_ids, command_id
 FROM rules
 WHERE (%(everything)s OR account_id = %(account_id)s)
   AND (%(id)s::int IS NULL OR rules.id = %(id)s)

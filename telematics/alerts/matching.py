@@ -38,6 +38,7 @@ TYPES: Final = (
     "powerRestored",
     "batteryLow",
     "alarm",
+    "commandResult",  # subject: the command's number
 )
 ACCOUNT_TYPES: Final = (  # about an account itself: no device, no rule
     "balanceLow",  # subject: at how many days left it is told
@@ -105,6 +106,7 @@ class Rule:
     webhook_url: str | None = None
     urgent: bool = False
     cooldown_s: float = 0
+    command_id: int | None = None  # the saved command that the device is told
     language: str = "en"
     time_zone: str = "UTC"
 

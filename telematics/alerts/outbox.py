@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -25,7 +25,9 @@ from telematics.config import AlertSettings
 from telematics.devices import Device, Devices, Groups
 from telematics.live import AlertNews
 from telematics.store import alerts as store
+from telematics.store import commands
 from telematics.store.alerts import Key, NewAlert, NewDelivery, Taken
+from telematics.store.audit import note
 from telematics.store.database import Database
 from telematics.store.errors import StoreError
 
@@ -64,8 +66,10 @@ class Outbox:
         zone: ZoneOf,
         told: Callable[[Sequence[AlertNews]], None],
         metrics: AlertMetrics,
+        command_lasts: timedelta,
     ) -> None:
         self._database = database
+        self._command_lasts = command_lasts
         self._settings = settings
         self._rules = rules
         self._devices = devices
@@ -159,8 +163,27 @@ class Outbox:
             made += [(alert_id, draft) for draft in of_this]
             old = one.event.late or too_old(one.event.noticed_at, now, now, self._settings.stale_s)
             news.append(AlertNews(alert_id, account_id, frozenset() if old else _toast(of_this)))
+            if not old:
+                await self._command(connection, one, now)
         await _store_drafts(connection, made)
         return news, [draft for _, draft in made]
+
+    async def _command(self, connection: AsyncConnection[Any], one: Candidate, now: datetime) -> None:
+        """Tell the device what its rules want it to be told. An answer to a command asks for no other: they would never end."""
+        if one.event.type == "commandResult":
+            return
+        for rule in one.rules:
+            if rule.command_id is None:
+                continue
+            number = await commands.add_saved(
+                connection, rule.command_id, one.device.id, rule_id=rule.id, lasts=self._command_lasts, now=now
+            )
+            if number is None:
+                log.info("a rule's command is gone, or too many wait", rule_id=rule.id, device_id=one.device.id)
+                continue
+            details = {"rule": rule.name, "command": number}
+            subject = f"device {one.device.id}"
+            await note(connection, "command.queued", account_id=one.device.account_id, subject=subject, details=details)
 
     async def _candidates(self, taken: Sequence[Taken]) -> list[Candidate]:
         found = []

@@ -123,6 +123,7 @@ def rule_of(row: RuleRow) -> Rule:
         webhook_url=row.webhook_url,
         urgent=row.urgent,
         cooldown_s=row.cooldown_s,
+        command_id=row.command_id,
         language=row.language,
         time_zone=row.time_zone,
     )

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -97,6 +98,7 @@ class Alerts:
             zone=zone,
             told=self._told,
             metrics=self.metrics,
+            command_lasts=timedelta(hours=settings.commands.lasts_h),
         )
 
     def watch(self, changes: Changes) -> None:

@@ -1,8 +1,8 @@
 """One connection to the broker, and how it is kept.
 
 aiomqtt, with what it has no door to: acknowledging by hand (paho's `manual_ack`), what the broker says of itself in CONNACK, and
-messages as they come instead of a queue. A message that isn't acknowledged holds a place in the window that the broker was told
-(Receive Maximum), so that the broker's own queue is where messages wait for a slow database.
+messages as they come instead of a queue. Its socket can be left unread, which makes the broker wait: a slow database fills the
+broker's own queue. (Receive Maximum says the same to it, but Mosquitto 2.0 sends more than it was told it may.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as Paho
-from paho.mqtt.client import ConnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -34,7 +34,7 @@ FIRST_S, LONGEST_S = (
     60.0,
 )  # between tries to connect: twice as long each time, and less by chance, so that not all come at once
 ANSWER_S = 5.0  # for the broker to answer
-KEEPALIVE_S = 30
+KEEPALIVE_S = 60  # and as long again: a socket that isn't read for longer is closed
 LARGEST_PACKET_BYTES = 1 << 20  # the broker keeps larger ones to itself
 IN_FLIGHT = 50  # of our own messages, before the broker has acknowledged the first
 OLD_BROKER = (1, 132)  # CONNACK's "unsupported protocol version", of MQTT 3.1.1 and 5
@@ -63,7 +63,7 @@ class Client(aiomqtt.Client):
             protocol=version,
             will=will,
             clean_session=None if five else not keep_s,
-            clean_start=not keep_s,
+            clean_start=not keep_s if five else MQTT_CLEAN_START_FIRST_ONLY,
             timeout=ANSWER_S,
             keepalive=KEEPALIVE_S,
             properties=_properties(settings, keep_s) if five else None,
@@ -77,6 +77,7 @@ class Client(aiomqtt.Client):
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self.five = five
         self.unacknowledged: dict[int, float] = {}  # packet id → when it came, in monotonic seconds; the oldest first
+        self._holding: set[str] = set()  # why the socket isn't read now
 
     @property
     def shares(self) -> bool:
@@ -87,6 +88,32 @@ class Client(aiomqtt.Client):
         """The broker may forget it. Nothing happens on a lost connection: the broker will send it again."""
         if self.unacknowledged.pop(packet_id, None) is not None and not self._disconnected.done():
             self._client.ack(packet_id, 1)
+
+    def hold(self, reason: str) -> None:
+        """Read nothing more, until `release` was said for each reason."""
+        sock = self._client.socket()
+        if not self._holding and sock is not None and sock.fileno() >= 0:
+            self._loop.remove_reader(sock.fileno())
+        self._holding.add(reason)
+
+    def release(self, reason: str) -> None:
+        if reason in self._holding:
+            self._holding.discard(reason)
+            sock = self._client.socket()
+            if not self._holding and sock is not None and sock.fileno() >= 0 and not self._disconnected.done():
+                self._loop.add_reader(sock.fileno(), self._read)
+                self._loop.call_soon(self._read)  # TLS may have taken from the socket what is still to be read
+
+    def _read(self) -> None:
+        """As aiomqtt reads, but only for as long as nobody holds it."""
+        try:
+            while not self._holding and (sock := self._client.socket()) is not None:
+                self._client.loop_read()
+                if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+                    break
+        except Exception as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     async def send(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Until the broker has taken it. Raises MqttError."""
@@ -152,6 +179,7 @@ class Link:
         self._heard = heard
         self._keep_s = keep_s
         self._will = will
+        self.ready: Callable[[], Awaitable[None]] | None = None  # awaited before each connection
         self._version = ProtocolVersion.V5
         self.client: Client | None = None  # while connected
         self.trouble: str | None = "not connected yet"
@@ -160,6 +188,8 @@ class Link:
         """Connect, work, and again when the connection is lost or the work ends by MqttError."""
         tries = 0
         while True:
+            if self.ready is not None:
+                await self.ready()
             try:
                 async with self.connected() as client:
                     tries = 0
@@ -168,6 +198,9 @@ class Link:
                 if self._is_too_new(error):
                     self._version = ProtocolVersion.V311
                 self._tell(sentence(error, self._settings))
+            except Exception as error:  # trackers with sockets have nothing to do with it
+                log.exception("MQTT failed", client_id=self._name)
+                self._tell(f"a mistake of ours: {error!r}")
             delay_s = min(LONGEST_S, FIRST_S * 2**tries)
             tries = min(tries + 1, 10)
             await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311 - nobody gains by guessing it
@@ -185,6 +218,8 @@ class Link:
             self.client, self.trouble = None, "the connection is lost"
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
+            if client._disconnected.done():
+                client._disconnected.exception()  # nobody may have asked for it
 
     def _is_too_new(self, error: Exception) -> bool:
         return self._version is ProtocolVersion.V5 and isinstance(error, MqttConnectError) and _code(error) in OLD_BROKER

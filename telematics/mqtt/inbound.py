@@ -1,9 +1,9 @@
 """What trackers publish: from the broker into the intake, and acknowledged when it is stored.
 
-The broker sends no more than `mqtt.waiting_messages` before we acknowledge the first, so that a slow database makes messages wait
-in the broker's own queue. Nothing makes a publisher of QoS 0 wait: while the intake is full such messages are dropped and
-counted, as datagrams are. A message of nobody we know is noted among the unknown trackers and acknowledged, as is one that can't
-be read, which becomes a dead letter: both would come again for ever, and hold up the others.
+While `mqtt.waiting_messages` wait for their commit, or the intake is full, the broker's socket is not read: messages wait in the
+broker's own queue. A lost connection is made anew when all that came by the old one is stored, so that little of it comes again.
+A message of nobody we know is noted among the unknown trackers and acknowledged. So is one that can't be read, which becomes a
+dead letter. Both would come again for ever, and hold up the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protocols.http import payload
 from protocols.reports import CantRead
 from telematics.config import MqttSettings
 from telematics.mqtt.client import Client, Link, refused
-from telematics.mqtt.metrics import NO_ROOM, STRANGER, UNASKED, MqttMetrics
+from telematics.mqtt.metrics import STRANGER, UNASKED, MqttMetrics
 from telematics.mqtt.sources import Source, sources
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 LONGEST_ADDRESS = 200
 ACK = b"\0"  # any: the worker tells sources whose frames have something to be written
+WINDOW, INTAKE, CLOSING = "too many wait", "intake is full", "server stops"  # why the socket isn't read
+SUBSCRIBE_S = 60.0  # the answer comes behind messages that were kept for us
+LOOK_S = 0.05
 ONLY_NEW = 1  # retained messages come when a subscription is made, not each time that it is renewed
 
 
@@ -65,44 +68,57 @@ class Inbound:
         self._intake = intake
         self._devices = devices
         self._metrics = metrics
+        self.subscribed = False
         self._deaf = False
-        self._overrun = False  # a broker without Receive Maximum sent more than we can hold
-        self._again = asyncio.Event()
+        self._client: Client | None = None  # the last one
+        self.link.ready = self._ready
+        intake.subscribe(self._hold, self._release)
 
     async def run(self) -> None:
         await self.link.run(self._subscribed)
 
     def quiet(self) -> None:
         self._deaf = True
+        if self.link.client is not None:
+            self.link.client.hold(CLOSING)
+
+    def _hold(self) -> None:
+        if self.link.client is not None:
+            self.link.client.hold(INTAKE)
+
+    def _release(self) -> None:
+        if self.link.client is not None:
+            self.link.client.release(INTAKE)
+
+    async def _ready(self) -> None:
+        """Looked for, as it is rare: between two connections."""
+        while self._intake.full or (self._client is not None and self._client.unacknowledged):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
 
     async def _subscribed(self, client: Client) -> None:
-        """Until the connection is lost, or a new one is wanted."""
-        self._overrun = False
-        self._again.clear()
+        """Until the connection is lost."""
         shared = f"$share/{self._settings.share}/" if self._settings.share and client.shares else ""
         for source in self.sources:
             topic = shared + source.filter
             how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
-            codes = await client.subscribe(topic, **how)
+            codes = await client.subscribe(topic, timeout=SUBSCRIBE_S, **how)
             if any(refused(code) for code in codes):
                 raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")
-        lost, again = asyncio.ensure_future(client.lost()), asyncio.ensure_future(self._again.wait())
+        self.subscribed = True
         try:
-            await asyncio.wait([lost, again], return_when=asyncio.FIRST_COMPLETED)
-            if lost.done():
-                lost.result()
+            await client.lost()
         finally:
-            lost.cancel()
-            again.cancel()
+            self.subscribed = False
 
     def _heard(self, client: Client, message: MQTTMessage) -> None:
         packet_id = message.mid if message.qos else 0
-        if self._deaf or (packet_id and self._too_many(client, packet_id)):
+        if self._deaf:
+            client.unacknowledged.pop(packet_id, None)  # it stays the broker's
             return
+        self._client = client
         self._metrics.received += 1
-        if not packet_id and self._intake.full:
-            self._metrics.drop(NO_ROOM)
-            return
+        if len(client.unacknowledged) >= self._settings.waiting_messages:
+            client.hold(WINDOW)
         topic = message._topic.decode("utf-8", "replace")
         data = bytes(message.payload)
         taken = Message(client, packet_id, topic, self._stored)
@@ -116,17 +132,9 @@ class Inbound:
             taken.device = None
             self._intake.add(taken, [Frame(ANSWER, b"", ACK)])  # in its turn: behind its dead letter, and those that came before
 
-    def _too_many(self, client: Client, packet_id: int) -> bool:
-        """Of a broker that doesn't know MQTT 5: what we have is stored and acknowledged; the rest comes by a new connection."""
-        if len(client.unacknowledged) > self._settings.waiting_messages:
-            self._overrun = True
-        if self._overrun:
-            del client.unacknowledged[packet_id]
-        return self._overrun
-
     def _stored(self, client: Client) -> None:
-        if self._overrun and not client.unacknowledged:
-            self._again.set()
+        if len(client.unacknowledged) <= self._settings.waiting_messages // 2:
+            client.release(WINDOW)
 
     def _take(self, taken: Message, topic: str, data: bytes) -> bool:
         """Hand its reports over. Whether the last of their frames brings the acknowledgement."""

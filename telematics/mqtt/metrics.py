@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from telematics.mqtt.client import Link
 
-NO_ROOM, STRANGER, UNASKED = "pipeline is full", "unknown tracker", "no such source"  # reasons, never a tracker's bytes
+STRANGER, UNASKED = "unknown tracker", "no such source"  # reasons, never a tracker's bytes
 
 
 class MqttMetrics(Collector):
@@ -40,7 +40,7 @@ class MqttMetrics(Collector):
         yield CounterMetricFamily("telematics_mqtt_published", "Messages that the broker took from us.", self.published)
         dropped = CounterMetricFamily(
             "telematics_mqtt_dropped",
-            "Messages that were acknowledged, or came without the wish to be, and not kept.",
+            "Messages that were acknowledged and not kept.",
             labels=["reason"],
         )
         for reason, count in self.dropped.items():

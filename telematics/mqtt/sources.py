@@ -120,11 +120,11 @@ def _renamed(message: Any, table: Sequence[_Field]) -> dict[str, Any]:
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:
-    """What stands there; None: nothing. A name may hold points itself."""
-    if isinstance(value, dict) and (whole := ".".join(path)) in value:
-        return value[whole]
-    for name in path:
+    """What stands there; None: nothing. The last name may hold points itself."""
+    for place, name in enumerate(path):
         if isinstance(value, dict):
+            if (rest := ".".join(path[place:])) in value:
+                return value[rest]
             value = value.get(name)
         elif isinstance(value, list) and name.isdecimal() and len(name) < 6 and int(name) < len(value):
             value = value[int(name)]

@@ -36,6 +36,7 @@ class RuleRow:
     webhook_url: str | None
     urgent: bool
     cooldown_s: float
+    command_id: int | None
     attributes: dict[str, Any]
     language: str
     time_zone: str

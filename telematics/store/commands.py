@@ -87,6 +87,20 @@ async def add(connection: AsyncConnection[Any], new: NewCommand, now: datetime) 
     return None if found is None else int(found[0])
 
 
+async def add_saved(
+    connection: AsyncConnection[Any], saved_id: int, device_id: int, *, rule_id: int, lasts: timedelta, now: datetime
+) -> int | None:
+    """A saved command, sent by a rule of the same account. None: it is gone, or MOST_WAITING wait already."""
+    cursor = await connection.execute(query("saved_command"), {"id": saved_id, "device_id": device_id})
+    found = await cursor.fetchone()
+    if found is None:
+        return None
+    kind, parameters, sms = found
+    when_slow = kind == "engineStop" and not sms  # nobody looks at the vehicle when a rule acts
+    new = NewCommand(device_id, kind, parameters, lasts, sms, when_slow, rule_id=rule_id, saved_id=saved_id)
+    return await add(connection, new, now)
+
+
 async def waiting(connection: AsyncConnection[Any], ids: Sequence[int] | None = None) -> list[Waiting]:
     """Those of these that wait, or all that do (None)."""
     async with connection.cursor(row_factory=class_row(Waiting)) as cursor:

@@ -57,7 +57,7 @@ async def test_a_rule_is_written_in_traccars_words_and_in_ours(world: World) -> 
         pytest.param({"urgent": True, "cooldownSeconds": 60}, {"urgent": True, "cooldownSeconds": 60.0}, id="urgent"),
         pytest.param({"phones": ["8 (701)"]}, None, id="no phone number"),
         pytest.param({"emails": ["=?utf-8?q?a?=@example.com"]}, None, id="no e-mail address"),
-        pytest.param({"type": "commandResult"}, None, id="no type of ours"),
+        pytest.param({"type": "driverChanged"}, None, id="no type of ours"),
         pytest.param({"notificators": "web,pigeon"}, None, id="no channel of ours"),
         pytest.param({"channels": ["webhook"]}, None, id="webhook without address"),
         pytest.param({"webhookUrl": "ftp://example.com"}, None, id="no web address"),

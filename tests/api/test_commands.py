@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -174,3 +174,26 @@ async def test_what_traccars_pages_send_is_understood(world: World) -> None:
         body = {"id": 0, "attributes": {"data": "x"}, "deviceId": tracker.id, "type": "custom", "textChannel": False}
         answer = await anna.post("/api/commands/send", json={**body, "description": None, "unknownField": 1})
         assert answer.status_code == 202
+
+
+async def test_a_rule_tells_the_device_what_it_says(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, world.signed_in("boris") as boris:
+        saved = (await anna.post("/api/commands", json={"description": "Stop it", "type": "engineStop"})).json()["id"]
+        rule = {"types": ["ignitionOn"], "allDevices": False, "deviceIds": [tracker.id], "commandId": saved}
+        assert (await boris.post("/api/notifications", json={**rule, "deviceIds": []})).status_code == 404
+        made = (await anna.post("/api/notifications", json=rule)).json()
+        assert made["commandId"] == saved
+        now = datetime.now(UTC)
+        await tracker.report(now - timedelta(seconds=5), 43.2, 76.9, ignition="false")
+        await asyncio.sleep(0.2)  # the rule is in memory
+        await tracker.report(now, 43.2, 76.9, ignition="true")
+
+        async def queued() -> bool:
+            return bool(await log(anna, tracker))
+
+        await eventually(queued)
+        (told,) = await log(anna, tracker)
+        assert (told["type"], told["ruleId"], told["whenSlow"], told["userId"]) == ("engineStop", made["id"], True, None)
+        assert (await anna.delete(f"/api/commands/{saved}")).status_code == 204
+        assert (await anna.get(f"/api/notifications/{made['id']}")).json()["commandId"] == 0

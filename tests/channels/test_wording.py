@@ -45,6 +45,7 @@ EVENTS: dict[str, tuple[str, Mapping[str, Any]]] = {  # type → subject, attrib
     "powerLost": ("", {"power_v": 0.4}),
     "powerRestored": ("", {"power_v": 27.9}),
     "batteryLow": ("", {"battery_percent": 18.0}),
+    "commandResult": ("7", {"commandId": 7, "command": "engineStop", "state": "answered", "result": "OK"}),
 }
 
 ACCOUNT: dict[str, tuple[str, Mapping[str, Any]]] = {  # the same of what is about the account itself

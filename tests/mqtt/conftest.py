@@ -10,10 +10,10 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 
 import aiomqtt
 import pytest
@@ -21,7 +21,6 @@ import pytest_asyncio
 
 from telematics.config import MqttSettings, Settings
 from telematics.server import Server
-from tests.conftest import new_database
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 
@@ -72,6 +71,13 @@ class Broker:
             await asyncio.to_thread(self._process.wait, 10)
             self._process = None
 
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
     def client(self, **more: Any) -> aiomqtt.Client:
         more.setdefault("protocol", aiomqtt.ProtocolVersion.V5)
         client = aiomqtt.Client("127.0.0.1", self.port, timeout=10, **more)
@@ -92,10 +98,8 @@ async def eventually(true: Callable[[], object], within_s: float = 15) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """One for all tests of a module; whoever stops it makes their own."""
-    broker = Broker(tmp_path_factory.mktemp("broker"))
-    await broker.start()
-    yield broker
-    await broker.stop()
+    async with Broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
 
 
 class House:
@@ -138,16 +142,3 @@ class House:
 async def house(settings: Settings, mqtt: MqttSettings) -> AsyncIterator[House]:
     async with Server(settings.model_copy(update={"mqtt": mqtt, "protocols": ()})) as server:
         yield House(server)
-
-
-def settings_of(url: str, folder: Path) -> Settings:
-    return Settings(database_url=url, data_dir=folder)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(server_url: str, template: str) -> Iterator[str]:
-    with new_database(server_url, template) as url:
-        yield url
-
-
-Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]

@@ -170,6 +170,8 @@ def _known(fact: Fact, words: Table, longest_name: int) -> dict[str, str]:
         "balance": _money(given, "balance", language),
         "needed": _money(given, "needed", language),
         "trackers": _names(given, name),
+        "command": name(given.get("command")),
+        "result": name(given.get("result")),
     }
     return {key: value for key, value in found.items() if value is not None}
 

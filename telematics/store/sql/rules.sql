@@ -3,7 +3,7 @@
 SELECT
     rules.id, rules.account_id, rules.name, rules.enabled AND NOT accounts.disabled AS active, rules.types, rules.alarms,
     rules.all_devices, rules.zone_groups, rules.hours, calendars.data AS calendar, rules.channels, rules.emails, rules.phones,
-    rules.webhook_url, rules.urgent, rules.cooldown_s, rules.attributes, accounts.language, accounts.time_zone,
+    rules.webhook_url, rules.urgent, rules.cooldown_s, rules.command_id, rules.attributes, accounts.language, accounts.time_zone,
     ARRAY(SELECT device_id FROM rule_targets WHERE rule_id = rules.id AND device_id IS NOT NULL) AS device_ids,
     ARRAY(SELECT group_id FROM rule_targets WHERE rule_id = rules.id AND group_id IS NOT NULL) AS group_ids,
     ARRAY(SELECT zone_id FROM rule_zones WHERE rule_id = rules.id) AS zone_ids,
