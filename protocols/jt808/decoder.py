@@ -71,12 +71,14 @@ def decode(frames: Sequence[Frame]) -> Decoded:
         elif kind != ANSWER:
             try:
                 if kind in BATCHES:
-                    records, archive = BATCHES[kind](body)
+                    records, archive, wrong = BATCHES[kind](body)
                     if archive:
                         late.extend(range(len(heads), len(heads) + len(records)))
                     heads.extend(record[:HEAD_BYTES] for record in records)
                     tails.extend(record[HEAD_BYTES:] for record in records)
                     places.extend([place] * len(records))
+                    if wrong:
+                        unreadable.append(Unreadable(place, wrong))
                 if kind in MESSAGES:
                     reports.extend(MESSAGES[kind](frame))
             except (ValueError, IndexError, OverflowError) as error:
@@ -86,39 +88,41 @@ def decode(frames: Sequence[Frame]) -> Decoded:
     return Decoded(Columns.concat(parts).in_frame_order(), unreadable)
 
 
-def _long_batch(body: bytes) -> tuple[list[bytes], bool]:
+Records = tuple[list[bytes], bool, str]  # positions, whether they are from memory, what is wrong with the one behind them
+
+
+def _long_batch(body: bytes) -> Records:
     """count u16 | 0 as they came, 1 from memory | records, each with a length u16"""
     if len(body) < 3:
         raise CantRead("a batch has a count and a kind")
-    return _records(body, 3, 2), body[2] > 0
+    return _records(body, 3, 2, archive=body[2] > 0)
 
 
-def _short_batch(body: bytes) -> tuple[list[bytes], bool]:
+def _short_batch(body: bytes) -> Records:
     """Records, each with a length u8; seven bytes are a battery and a time instead."""
-    return ([] if len(body) == 7 else _records(body, 0, 1)), False
+    return _records(b"" if len(body) == 7 else body, 0, 1, archive=False)
 
 
-def _answer(body: bytes) -> tuple[list[bytes], bool]:
+def _answer(body: bytes) -> Records:
     """serial u16 | position"""
     if len(body) < 2 + HEAD_BYTES:
         raise CantRead("a position has at least 28 bytes")
-    return [body[2:]], False
+    return [body[2:]], False, ""
 
 
 BATCHES = {"batch": _long_batch, "short batch": _short_batch, "location asked for": _answer, "location after control": _answer}
 
 
-def _records(body: bytes, at: int, width: int) -> list[bytes]:
+def _records(body: bytes, at: int, width: int, *, archive: bool) -> Records:
+    """A record that can't be cut out costs itself and those behind it: nobody knows where they begin."""
     records: list[bytes] = []
     while at + width < len(body):
-        end = at + width + int.from_bytes(body[at : at + width], "big")
-        if end > len(body) or end - at - width < HEAD_BYTES:
-            raise CantRead(
-                f"record {len(records) + 1} of the batch has {end - at - width} bytes, {len(body) - at - width} are left"
-            )
-        records.append(body[at + width : end])
-        at = end
-    return records
+        start, size = at + width, int.from_bytes(body[at : at + width], "big")
+        if start + size > len(body) or size < HEAD_BYTES:
+            return records, archive, f"record {len(records) + 1} of the batch has {size} bytes, {len(body) - start} are left"
+        records.append(body[start : start + size])
+        at = start + size
+    return records, archive, ""
 
 
 def _positions(heads: list[bytes], tails: list[bytes], places: list[int], late: list[int]) -> Columns:

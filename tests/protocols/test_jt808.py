@@ -489,6 +489,12 @@ def test_what_can_not_be_read_is_said(body: tuple[int, str]) -> None:
     assert (len(decoded.unreadable), len(decoded.columns)) == (1, 0)
 
 
+def test_a_record_that_is_cut_short_costs_only_itself() -> None:
+    decoded = CODEC.decode(laws.hear(session(), message(0x0704, f"000201001c{place()}001c{place()[:-2]}")).frames)
+    assert [laws.rounded(row) for row in decoded.columns.rows()] == [PLACED | {"attributes": STATUS | {"archive": True}}]
+    assert [bad.reason for bad in decoded.unreadable] == ["record 2 of the batch has 28 bytes, 27 are left"]
+
+
 def test_a_message_whose_beginning_was_lost_costs_only_itself() -> None:
     received = laws.hear(session(), b"\x01\x02\x7e" + message(0x0200, place()))
     assert (len(received.frames), len(received.rejects)) == (1, 1)
