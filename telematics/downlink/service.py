@@ -226,7 +226,8 @@ class Downlink:
                 self._end(command, "failed", reason=f"cannot be sent: {error}")
                 return
             speaker.say(data)
-            self._sent(command, now, awaits=speaker.codec.answers)
+            codec = speaker.codec
+            self._sent(command, now, awaits=codec.answers and command.type not in codec.unanswered)
 
     def _encoded(self, session: object, device: Device, command: Waiting) -> bytes:
         if not isinstance(session, Commanded):
