@@ -121,6 +121,7 @@ LETTERS = {
     "requestPhoto": "160",
 }
 COMMANDS = ("custom", *sorted([*LETTERS, "alarmSpeed", "positionPeriodic", "setSpeedLimit", "setTimezone"]))
+UNANSWERED = ("alarmDismiss", "positionPeriodic", "positionSingle", "positionStop", "requestPhoto")  # but by what they ask for
 ANSWERS = (b"jt", b"kt", b"lt", b"mt", b"et", b"gt", b"ht", b"it", b"nt", b"ot", b"pt", b"qt")  # the letter, and "done"
 
 
@@ -348,5 +349,6 @@ CODEC = Codec(
     models="GPS103-A, GPS103-B, GPS303, GPS304, GPS305, GPS306 (OBD), GPS307, GPS401, TK102, TK103A",
     reads="ignition, alarms, door, fuel, temperature, OBD, cards, cells",
     commands=COMMANDS,
+    unanswered=UNANSWERED,
     sms=sms,
 )

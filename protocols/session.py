@@ -90,4 +90,5 @@ class Codec:
     http: bool = False  # its messages are HTTP requests
     commands: tuple[str, ...] = ()  # types in `commands.TYPES` that its sessions can send; they are `Commanded` then
     answers: bool = True  # trackers answer commands; False: a command is done when it is sent
+    unanswered: tuple[str, ...] = ()  # those of the commands that are done when they are sent although others are answered
     sms: Callable[[Command, str], str] | None = None  # a command, and the password, as a text message. Raises CannotSend

@@ -51,7 +51,7 @@ for names, alarm in (
     EVENTS |= dict.fromkeys(names, alarm)
 IGNITION = dict.fromkeys(("ZC15", "DW35", "DW55", "ZC29", "DW42", "DW62"), 1.0) | dict.fromkeys(("ZC16", "DW36", "DW56"), 0.0)
 BARS = {6: 100, 5: 80, 4: 50, 3: 20, 2: 10}
-ANSWERS = ("BP04", "BP07", "BP12", "BT00", "BV00", "BV01", "BX01", "ZC03")  # to commands, whatever they hold
+ANSWERS = ("BP07", "BP12", "BT00", "BV00", "BV01", "BX01", "ZC03")  # to commands, whatever they hold
 
 POSITION = re.compile(
     r"(?:(\d{0,20})|,?ALARM,(\d),\d{1,9},)(\d\d)(\d\d)(\d\d),?([AV]),?"
@@ -148,6 +148,7 @@ COMMANDS = (
         | {"sosNumber"}
     ),
 )
+UNANSWERED = ("positionPeriodic", "positionSingle", "positionStop", "rebootDevice", "setOdometer")  # but by what they ask for
 
 
 def _words(command: Command) -> str:
@@ -388,4 +389,5 @@ CODEC = Codec(
     models="TK103, TK103-2, GPS103-A, KX402, CCTR-800, TT12",
     reads="ignition, alarms, inputs, fuel, mileage, temperature, batteries and their cells, VIN, cells and access points",
     commands=COMMANDS,
+    unanswered=UNANSWERED,
 )

@@ -61,6 +61,7 @@ class Link(Stream):
         super().__init__(whole=whole)
         self.maker = b"3G"
         self.counts = False  # messages have numbers
+        self._sent: set[int] = set()  # numbers of commands: a watch that counts on its own doesn't repeat them
 
     def cut(self, data: Buffer, at: int) -> int:
         if data[at] in BLANKS:
@@ -118,7 +119,8 @@ class Link(Stream):
             if kind == "JXTK":
                 received.reply += self._packet(b"JXTKR,1", number)
         else:
-            received.answers.append(Answer(content.decode("utf-8", "replace")[:1000], _serial(number)))
+            serial = _serial(number)
+            received.answers.append(Answer(content.decode("utf-8", "replace")[:1000], serial if serial in self._sent else None))
             received.frames.append(Frame(SAID, content))
 
     def _packet(self, content: bytes, number: bytes | None) -> bytes:
@@ -126,7 +128,9 @@ class Link(Stream):
         return b"[%b*%b*%b%04X*%b]" % (self.maker, self.tracker.encode(), count, len(content), content)
 
     def command(self, command: Command, serial: int, password: str) -> bytes:
-        return self._packet(_words(command).encode(), b"%04X" % serial if self.counts else None)
+        said = self._packet(_words(command).encode(), b"%04X" % serial if self.counts else None)
+        self._sent.add(serial)
+        return said
 
 
 def _serial(number: bytes | None) -> int | None:

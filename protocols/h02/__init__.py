@@ -26,7 +26,7 @@ serial, as seconds of a day. BC (points of a day of no said month) can't be date
 from functools import partial
 
 from protocols.h02.reports import decode
-from protocols.h02.stream import COMMANDS, LARGEST_FRAME_BYTES, Link, sms
+from protocols.h02.stream import COMMANDS, LARGEST_FRAME_BYTES, UNANSWERED, Link, sms
 from protocols.session import Codec
 
 __all__ = ["CODEC", "Link", "decode"]
@@ -44,5 +44,6 @@ CODEC = Codec(
     models="ST-901, ST-902, ST-906, LK109, LK209, LK210, MT-1, G02, TK-102B, A10",
     reads="ignition, status and its alarms, battery, odometer, fuel, temperature, signal, cells, steps",
     commands=COMMANDS,
+    unanswered=UNANSWERED,
     sms=sms,
 )

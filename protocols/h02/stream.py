@@ -24,6 +24,7 @@ class Link(Stream):
         super().__init__(whole=whole)
         self.maker = b"HQ"  # trackers listen only to the name that they call themselves by
         self._name = b""  # the tracker's id as it wrote it last
+        self._sent: set[int] = set()  # serials of commands: only they are read back, since some trackers put their own time
         self._tail = 0  # how many more bytes may be a binary record's own
 
     def cut(self, data: Buffer, at: int) -> int:
@@ -95,7 +96,7 @@ class Link(Stream):
             date = next((field for field in reversed(every[:-1]) if len(field) == 6 and field.isdigit()), b"")
             ack = b"*%b,%b,V4,NBR,20%b%b%b%b#" % (self.maker, fields[1], date[4:], date[2:4], date[:2], fields[3])
         elif kind == b"V4":
-            received.answers.append(_answer(message[:-1].decode("ascii", "replace").split(",")))
+            received.answers.append(_answer(message[:-1].decode("ascii", "replace").split(","), self._sent))
         elif kind == b"SMS":
             received.answers.append(Answer(message[:-1].decode("ascii", "replace").split(",", 3)[-1]))
         received.frames.append(Frame(kind[:16].decode("ascii", "replace"), message, ack))
@@ -122,7 +123,9 @@ class Link(Stream):
         return True
 
     def command(self, command: Command, serial: int, password: str) -> bytes:
-        return words(command, self.maker.decode("ascii", "replace"), self.tracker, serial).encode()
+        said = words(command, self.maker.decode("ascii", "replace"), self.tracker, serial).encode()
+        self._sent.add(serial)
+        return said
 
 
 def _next_begin(data: Buffer, at: int) -> int:
@@ -149,7 +152,7 @@ def _is_time(data: Buffer, at: int) -> bool:
     )
 
 
-def _answer(fields: list[str]) -> Answer:
+def _answer(fields: list[str], sent: set[int]) -> Answer:
     """V4: the command, what came of it, the time that the command was given, then the position.
 
     We put the serial into that time, as seconds of a day.
@@ -164,7 +167,8 @@ def _answer(fields: list[str]) -> Answer:
         ok = outcome != "ERROR"
     elif len(outcome) == 2 and len(said) == 3 and all(letter in "0123456789ABCDEF" for letter in outcome):
         ok = int(outcome, 16) >= 0x80
-    return Answer(",".join(said), _serial(said[-1]), ok)
+    serial = _serial(said[-1])
+    return Answer(",".join(said), serial if serial in sent else None, ok)
 
 
 def _serial(clock: str) -> int | None:
@@ -187,6 +191,7 @@ TIMED = {  # a command's type → its word, and the parameters behind the time
     "positionSingle": ("D1", "30,1"),
     "rebootDevice": ("R1", ""),
 }
+UNANSWERED = ("alarmDismiss", "positionSingle", "rebootDevice")  # D1 brings a position, R1 and R7 nothing
 COMMANDS = ("custom", *sorted([*TIMED, "deviceIdentification", "getDeviceStatus", "positionPeriodic", "setSpeedLimit"]))
 
 

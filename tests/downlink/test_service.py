@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from protocols.commands import checked
-from telematics.config import CommandSettings, Settings
+from telematics.config import CommandSettings, ListenerSettings, Settings
 from telematics.server import Server
 from telematics.store import commands as store
 from telematics.store.commands import NewCommand
@@ -123,6 +123,20 @@ async def test_one_after_the_other_and_again_when_nothing_is_said(settings: Sett
             assert await tracker.hear() == b"#M#hello\r\n", "the second one"
             tracker.say("#AM#0")
             await becomes(server, ("failed",), ("failed", "refused by the tracker", "0"))
+
+
+async def test_what_a_tracker_does_in_silence_is_done_when_it_is_sent(settings: Settings) -> None:
+    h02 = {"protocols": ("h02",), "listeners": {"h02": ListenerSettings(host="127.0.0.1", port=0)}}
+    async with running(settings, commands=CommandSettings(answer_s=0.1), **h02) as server:
+        ids = await add_devices(server, ("4109000001",))
+        await order(server, ids["4109000001"], kind="rebootDevice")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.listeners.ports["h02"])
+        writer.write(b"*HQ,4109000001,HTBT#")
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"#") == b"*HQ,4109000001,HTBT#"
+            assert (await reader.readuntil(b"#")).startswith(b"*HQ,4109000001,R1,")
+        await becomes(server, ("sent", None, None, 1, False))
+        writer.close()
 
 
 async def test_what_was_not_answered_before_the_line_was_lost_is_sent_again(settings: Settings) -> None:

@@ -273,7 +273,16 @@ def test_junk_costs_only_itself(junk: bytes) -> None:
     ],
 )
 def test_what_the_tracker_answers(said: str, answer: Answer) -> None:
-    assert laws.hear(Link(), text(said)).answers == [answer]
+    link = Link()
+    laws.hear(link, text("HTBT"))
+    for serial in (62, 65535, 46985):
+        link.command(Command("getDeviceStatus"), serial, "")
+    assert laws.hear(link, text(said)).answers == [answer]
+
+
+def test_a_time_that_is_no_serial_of_ours_is_the_trackers_own() -> None:
+    said = text(f"V4,S20,DONE,000102,050316,{PLACE},FFFFFFFF")
+    assert laws.hear(Link(), said).answers == [Answer("S20,DONE,000102", ok=True)]
 
 
 @pytest.mark.parametrize(

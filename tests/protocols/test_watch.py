@@ -137,7 +137,10 @@ def test_what_cannot_be_read_is_said(data: bytes, reason: str) -> None:
 
 def test_what_the_watch_answers() -> None:
     assert laws.hear(Link(), packet("CR")).answers == [Answer("CR")]
-    assert laws.hear(Link(), packet("CR", maker="ZJ", number="003E*")).answers == [Answer("CR", 62)]
+    link = Link()
+    assert laws.hear(link, packet("CR", maker="ZJ", number="003E*")).answers == [Answer("CR")]
+    link.command(Command("positionSingle"), 62, "")
+    assert laws.hear(link, packet("CR", maker="ZJ", number="003E*")).answers == [Answer("CR", 62)]
     assert laws.hear(Link(), packet("LK") + packet(f"UD,{PLACE},0,0")).answers == []
 
 
