@@ -39,6 +39,7 @@ CASES = [
     pytest.param("tk103", "013600000001", b"(013600000001BP00HSO)", b"(013600000001AP01HSO)", b"", b"", id="tk103"),
     pytest.param("gps103", "864700000000001", b"##,imei:864700000000001,A;", b"LOAD", b"", b"", id="gps103"),
     pytest.param("watch", "8800000001", b"[3G*8800000001*0002*LK]", b"[3G*8800000001*0002*LK]", b"", b"", id="watch"),
+    pytest.param("jt808", "13800138000", JT808_LOGIN, JT808_WELCOME, JT808_FIX, JT808_STORED, id="jt808"),
 ]
 
 
