@@ -6,7 +6,7 @@ Data       *>S:IMEI                                  says who is talking        
            *>T record | *>A count u8 | records       see NTCB_FORMATS             *<T number u32 | *<A count u8
            *>FLEX B0 | version u8 | structure u8 | count of bits u8 | bits, from the highest: which of FIELDS the records hold
                                                                                   *<FLEX B0 | version u8 | structure u8
-           any other text is the answer to a command, or news: *@CNCT_DRC OK
+           any other text is the answer to a command, or news: *@…
 FLEX       "~" | letter | what it says | crc8, polynomial 0x31, from 0xFF; answered in the same form, after the commit
            A  count u8 | records                                                  ~A count u8
            T  number u32 | record, an event                                       ~T number u32

@@ -37,7 +37,7 @@ class Tracker:
         self._rest = b""
 
     def hello(self) -> bytes:
-        packet = _packet(b"\x01\x82\x02\x13" + self._identity)
+        packet = _packet(b"\x01\x11\x02\x25" + self._identity)
         self._login = packet[-2:]
         return packet
 

@@ -15,7 +15,7 @@ from protocols.arnavi import CODEC, Link
 from tests.protocols import laws
 from tests.protocols.laws import rounded
 
-IMEI = "861785007918323"
+IMEI = "350000000000444"
 TIME = 1709622489  # 2024-03-05 07:08:09
 
 
@@ -80,26 +80,26 @@ FIX: dict[str, Any] = {
             id="inputs in all their ways",
         ),
         pytest.param(
-            PLACE + "07 0a00 0b00 08 02 fa00 18 09 05c31900",
+            PLACE + "07 0a00 0b00 08 03 9101 15 09 05c31900",
             FIX | {
-                "gsm": 24.0, "motion": True, "alarm": "sos",
+                "gsm": 21.0, "motion": True, "alarm": "sos",
                 "attributes": {
-                    "cid": 10, "lac": 11, "mnc": 2, "mcc": 250, "status": 0x19C305, "input": 5, "output": 3, "armed": True,
+                    "cid": 10, "lac": 11, "mnc": 3, "mcc": 401, "status": 0x19C305, "input": 5, "output": 3, "armed": True,
                 },
             },
             id="network and status",
         ),
         pytest.param(
-            PLACE + "33 00411100 34 64000000 35 d2040000 36 d2040000 37 c3010000 38 32000000 39 ce030000 3a 4c000000 3b 4e000000 "
-            "3c 01000000 40 05000000 45 2d 32 0100 47 4e00 0000 4f 5000 c800 48 ffff 0000 97 3e00 0000 e0 01020304",
+            PLACE + "33 00421100 34 64000000 35 d2040000 36 d2040000 37 f4010000 38 32000000 39 4c040000 3a 50000000 3b 52000000 "
+            "3c 01000000 40 05000000 45 28 32 0100 47 5a00 0000 4f 5000 c800 48 ffff 0000 97 4600 0000 e0 01020304",
             FIX | {
                 "engine_hours_s": 3600.0, "odometer_m": 12340.0, "fuel_l": 50.0,
                 "attributes": {
-                    "canStatus": 0x114100, "doorDriver": True, "doorPassenger": False, "trunkOpen": False, "hoodOpen": False,
+                    "canStatus": 0x114200, "doorDriver": False, "doorPassenger": True, "trunkOpen": False, "hoodOpen": False,
                     "handbrake": False, "brakePedal": False, "engineRunning": True, "canIgnition": True, "keyInIgnition": False,
-                    "fuelUsed": pytest.approx(123.4), "fuel": pytest.approx(45.1), "rpm": 974, "engineTemp": 76, "obdSpeed": 78,
-                    "axleLoad1": 1, "axleLoad5": 5, "throttle": 45, "engineLoad": 50, "motionStatus": 1, "llsLevel1": 78,
-                    "llsTemp1": -10.0, "llsLevel9": 80, "llsTemp9": 10.0, "hdop": 0.62,
+                    "fuelUsed": pytest.approx(123.4), "fuel": pytest.approx(50.0), "rpm": 1100, "engineTemp": 80, "obdSpeed": 82,
+                    "axleLoad1": 1, "axleLoad5": 5, "throttle": 40, "engineLoad": 50, "motionStatus": 1, "llsLevel1": 90,
+                    "llsTemp1": -10.0, "llsLevel9": 80, "llsTemp9": 10.0, "hdop": 0.7,
                 },
             },
             id="CAN, fuel sensors, and a tag that nobody knows",
@@ -166,10 +166,10 @@ def test_who_doesnt_speak_arnavi(data: bytes) -> None:
 
 # --- Lines -------------------------------------------------------------------------------------------------------------------
 
-V2 = line("$AV,V2,32768,77,1260,410,-1,1,1,193,0,0,1,13,070809,4315.0000N,07656.2500E,33.0,300.0,050324,")
+V2 = line("$AV,V2,4711,77,1260,410,-1,1,1,129,0,0,1,13,070809,4315.0000N,07656.2500E,33.0,300.0,050324,")
 LINE = FIX | {
     "satellites": 13.0, "altitude_m": 0.0, "ignition": True, "motion": True, "power_v": 12.6, "battery_v": 4.1,
-    "attributes": {"index": 77, "input": 193},
+    "attributes": {"index": 77, "input": 129},
 }  # fmt: skip
 
 
@@ -178,17 +178,17 @@ LINE = FIX | {
     [
         pytest.param(V2, LINE, id="V2: one pair of inputs, no heights"),
         pytest.param(
-            line("$AV,V3,32768,77,1260,410,-1,1,1,193,0,0,5,6,1,13,070809,4315.0000S,07656.2500W,33.0,300.0,050324,x"),
+            line("$AV,V3,4711,77,1260,410,-1,1,1,129,0,0,5,6,1,13,070809,4315.0000S,07656.2500W,33.0,300.0,050324,x"),
             LINE | {"latitude": -43.25, "longitude": -76.9375},
             id="V3: two pairs",
         ),
         pytest.param(
-            line("$AV,V4,32768,77,1260,410,-1,0,0,193,0,0,1,13,790.5,-30.0,070809,4315.0000N,07656.2500E,33.0,300.0,050324,SF"),
+            line("$AV,V4,4711,77,1260,410,-1,0,0,129,0,0,1,13,790.5,-30.0,070809,4315.0000N,07656.2500E,33.0,300.0,050324,SF"),
             LINE | {"altitude_m": 790.5, "ignition": False, "motion": False},
             id="one pair and heights",
         ),
         pytest.param(
-            line("$AV,V4,32768,77,1260,410,-1,1,1,193,0,0,5,6,0,0,,,070809,0000.0000N,00000.0000E,0.0,0.0,050324,11,0,32767,,SF"),
+            line("$AV,V4,4711,77,1260,410,-1,1,1,129,0,0,5,6,0,0,,,070809,0000.0000N,00000.0000E,0.0,0.0,050324,1,0,5,,x"),
             LINE | {"latitude": 0.0, "longitude": 0.0, "speed_kmh": 0.0, "course_deg": 0.0, "satellites": 0.0},
             id="V4: two pairs, heights that are empty, no satellites",
         ),
@@ -201,8 +201,8 @@ def test_a_line_is_read_whole(raw: bytes, row: dict[str, Any]) -> None:
 
 def test_lines_are_answered_after_the_commit() -> None:
     tracker = session()
-    state = line("$AV,V6SD,32768,78,-1,3,3,5,6769,,SF")
-    assert tracker.receive(V2).login == "32768"
+    state = line("$AV,V6SD,4711,78,-1,3,3,5,6,7,SF")
+    assert tracker.receive(V2).login == "4711"
     received = tracker.admit(True)
     received.frames += tracker.receive(state).frames
     assert [(frame.kind == ANSWER, frame.ack) for frame in received.frames] == [(False, b"RCPTOK\r\n"), (True, b"RCPTOK\r\n")]
@@ -211,7 +211,7 @@ def test_lines_are_answered_after_the_commit() -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (line("$AV,V4,32768,77,1260"), "the line has no place"),
+        (line("$AV,V4,4711,77,1260"), "the line has no place"),
         (V2.replace(b"070809", b"996199"), None),
         (V2.replace(b"1260", b"12,0"), None),
     ],
@@ -240,6 +240,6 @@ def test_laws() -> None:
             package(record(PLACE), record(b"", 0)),
             package(record(b"hi", 3)),
             V2,
-            line("$AV,V6SD,32768,78,-1,3,3,5,6769,,SF"),
+            line("$AV,V6SD,4711,78,-1,3,3,5,6,7,SF"),
         ],
     )

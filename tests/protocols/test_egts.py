@@ -17,7 +17,7 @@ from telematics.simulator.fix import Fix
 from tests.protocols import laws
 from tests.protocols.laws import rounded
 
-IMEI = "353451044508750"
+IMEI = "350000000000111"
 SINCE_2010_S = 1_262_304_000
 
 
@@ -86,13 +86,13 @@ def rows(data: bytes) -> list[dict[str, Any]]:
             id="a place that isn't valid is telemetry alone",
         ),
         pytest.param(
-            PLACE + "11 0800 0f 6e00 4700 8400 0b",
-            FIX | {"satellites": 11.0, "attributes": FIX["attributes"] | {"vdop": 1.1, "hdop": 0.71, "pdop": 1.32}},
+            PLACE + "11 0800 0f 6e00 5000 8400 0b",
+            FIX | {"satellites": 11.0, "attributes": FIX["attributes"] | {"vdop": 1.1, "hdop": 0.8, "pdop": 1.32}},
             id="precision",
         ),
         pytest.param(
-            PLACE + "12 0b00 02 0d 05 0c 150100 e80300 ff00",
-            FIX | {"attributes": FIX["attributes"] | {"output": 13, "input2": 12, "adc1": 277, "adc3": 1000}},
+            PLACE + "12 0b00 02 0d 05 0c 2c0100 d00700 ff00",
+            FIX | {"attributes": FIX["attributes"] | {"output": 13, "input2": 12, "adc1": 300, "adc3": 2000}},
             id="inputs and analog ones by their bits",
         ),
         pytest.param(
@@ -111,8 +111,8 @@ def rows(data: bytes) -> list[dict[str, Any]]:
             id="an accelerometer's log is passed over; loops; single inputs",
         ),
         pytest.param(
-            PLACE + "18 0400 02 1c0000 19 0400 06 010203",
-            FIX | {"attributes": FIX["attributes"] | {"adc2": 28, "count6": 0x030201}},
+            PLACE + "18 0400 03 2d0000 19 0400 06 010203",
+            FIX | {"attributes": FIX["attributes"] | {"adc3": 45, "count6": 0x030201}},
             id="single analog inputs and counters",
         ),
         pytest.param(
@@ -131,8 +131,8 @@ def rows(data: bytes) -> list[dict[str, Any]]:
             id="passengers",
         ),
         pytest.param(
-            "15 0500 02 5c 00 00 00",
-            {"time": "2024-03-05T07:08:09.000Z", "valid": False, "power_v": 9.2, "no_fix": True, "attributes": {"mode": 2}},
+            "15 0500 02 60 00 00 00",
+            {"time": "2024-03-05T07:08:09.000Z", "valid": False, "power_v": 9.6, "no_fix": True, "attributes": {"mode": 2}},
             id="without a place: the record's own time",
         ),
         pytest.param(
@@ -187,7 +187,7 @@ def test_a_stranger_is_refused() -> None:
     ("fields", "unique_id"),
     [
         pytest.param(struct.pack("<IB", 77, 2) + IMEI.encode(), IMEI, id="IMEI"),
-        pytest.param(struct.pack("<IBH", 77, 3, 5) + b"865905" + bytes(9), "865905", id="behind a dispatcher's number, padded"),
+        pytest.param(struct.pack("<IBH", 77, 3, 5) + b"123456" + bytes(9), "123456", id="behind a dispatcher's number, padded"),
         pytest.param(
             struct.pack("<IB", 77, 6) + bytes(15) + b"0250990000000017", "0250990000000017", id="IMSI, as the IMEI is empty"
         ),
@@ -202,7 +202,7 @@ def test_who_logs_in(fields: bytes, unique_id: str) -> None:
 
 def test_a_server_brings_records_of_many_objects() -> None:
     session = CODEC.session()
-    dispatcher = session.receive(packet(record("05 0500 00 ab080000", service=1)))
+    dispatcher = session.receive(packet(record("05 0500 00 07000000", service=1)))
     assert dispatcher.reply.endswith(packet(record(bytes.fromhex(RESULT + "00"), 3, service=1), number=4))
     first = session.receive(
         packet(record(PLACE, 1, object=41) + record(PLACE, 2) + record(PLACE, 3, object=42) + record(PLACE, 4, object=41))
@@ -276,8 +276,8 @@ def test_the_simulator_sends_what_it_has_words_for() -> None:
 MESSAGES = [
     login(),
     packet(record(PLACE)),
-    packet(record(PLACE, 1, object=41) + record("15 0500 02 5c 00 00 00", 2, object=42, time=5)),
-    packet(record("05 0500 00 ab080000", service=1)),
+    packet(record(PLACE, 1, object=41) + record("15 0500 02 60 00 00 00", 2, object=42, time=5)),
+    packet(record("05 0500 00 07000000", service=1)),
     packet(record(PLACE + "1b 0700 20 0100 e8030000 1c 0900 00 05 04 0000 01 02 03 04", object=3)),
 ]
 

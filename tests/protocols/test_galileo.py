@@ -18,8 +18,8 @@ from telematics.simulator.galileo import ALARM_BITS, Tracker
 from tests.protocols import laws
 from tests.protocols.laws import rounded
 
-IMEI = "868204001269934"
-WHO = b"\x03" + IMEI.encode() + b"\x04\x32\x00"
+IMEI = "350000000000222"
+WHO = b"\x03" + IMEI.encode() + b"\x04\x05\x00"
 
 
 def packet(content: str | bytes, head: int = 1, archive: bool = False) -> bytes:
@@ -60,18 +60,20 @@ def rows(data: bytes, now: datetime = datetime(2024, 3, 5, 8, tzinfo=UTC)) -> li
     [
         pytest.param(PLACE, FIX, id="time and place"),
         pytest.param(
-            "0182 0213 043200 10ee0f 2020000000 21f401 3025" + SOUTH_WEST + "35 1c",
+            "0111 0225 040500 102a00 2020000000 21f401 3025" + SOUTH_WEST + "35 0f",
             {
                 "time": "1970-01-01T00:00:32.500Z", "valid": False, "latitude": -36.72, "longitude": -72.18, "satellites": 5.0,
-                "attributes": {"versionHw": 130, "versionFw": 19, "deviceId": 50, "index": 4078, "hdop": 2.8},
+                "attributes": {"versionHw": 17, "versionFw": 37, "deviceId": 5, "index": 42, "hdop": 1.5},
             },
             id="who it is, milliseconds, a place of cells in the south and west",
         ),
         pytest.param(
-            PLACE + "40 012a 41 4a68 42 af0e 43 f6 45 0400 46 0020 48 0300 49 02",
+            PLACE + "40 0112 41 3831 42 0410 43 f6 45 0500 46 0009 48 0300 49 02",
             FIX | {
-                "ignition": True, "motion": True, "gsm": 2.0, "power_v": 26.698, "battery_v": 3.759,
-                "attributes": {"status": 10753, "deviceTemp": -10, "output": 4, "input": 8192, "statusExtended": 3, "channel": 2},
+                "ignition": True, "motion": True, "gsm": 1.0, "power_v": 12.6, "battery_v": 4.1,
+                "attributes": {
+                    "status": 0x1201, "deviceTemp": -10, "output": 5, "input": 0x900, "statusExtended": 3, "channel": 2,
+                },
             },
             id="status and voltages",
         ),
@@ -84,9 +86,9 @@ def rows(data: bytes, now: datetime = datetime(2024, 3, 5, 8, tzinfo=UTC)) -> li
             id="alarms of the status",
         ),
         pytest.param(
-            PLACE + "44 01020304 47 01000000 50 246b 57 0100 58 0200 59 0300 5a 04000000 60 0500 62 0600 63 0700 f6 6f 0800 14",
+            PLACE + "44 01020304 47 01000000 50 e803 57 0100 58 0200 59 0300 5a 04000000 60 0500 62 0600 63 0700 f6 6f 0800 14",
             with_(
-                acceleration=0x04030201, ecoDrive=1, adc0=27428, adc7=1, rs2320=2, rs2321=3, rep500=4, fuel0=5, fuel2=6,
+                acceleration=0x04030201, ecoDrive=1, adc0=1000, adc7=1, rs2320=2, rs2321=3, rep500=4, fuel0=5, fuel2=6,
                 fuel3=7, fuelTemp3=-10, fuel15=8, fuelTemp15=20,
             ),
             id="analog inputs and fuel sensors",
@@ -100,10 +102,10 @@ def rows(data: bytes, now: datetime = datetime(2024, 3, 5, 8, tzinfo=UTC)) -> li
             id="thermometers and keys",
         ),
         pytest.param(
-            PLACE + "a0 01 af 02 b0 0300 b9 0400 c0 0a000000 c1 fa 5a 401f c2 05000000 c3 06000000 c4 07 d2 08 d4 d3140000 "
+            PLACE + "a0 01 af 02 b0 0300 b9 0400 c0 0a000000 c1 fa 5a 401f c2 05000000 c3 06000000 c4 07 d2 08 d4 d2040000 "
             "d6 0900 da 0a00 db 0b000000 df 0c000000 f0 0d000000 f9 0e000000",
             FIX | {
-                "odometer_m": 5331.0,
+                "odometer_m": 1234.0,
                 "attributes": {
                     "can8BitR15": 1, "can8BitR30": 2, "can16BitR5": 3, "can16BitR14": 4, "fuelTotal": 5.0, "fuel": 100.0,
                     "temp1": 50, "rpm": 1000.0, "canB0": 5, "canB1": 6, "can8BitR0": 7, "can8BitR14": 8, "can16BitR0": 9,
@@ -113,16 +115,16 @@ def rows(data: bytes, now: datetime = datetime(2024, 3, 5, 8, tzinfo=UTC)) -> li
             id="CAN and odometer",
         ),
         pytest.param(
-            PLACE + "5b 01020304050607 5d 010203 e2 93000000 e9 01000000 ea 03 abcdef fa 010203 fd 0102030405060708",
+            PLACE + "5b 01020304050607 5d 010203 e2 4d000000 e9 01000000 ea 03 abcdef fa 010203 fd 0102030405060708",
             with_(
-                refrigerator="01020304050607", dosimeter="010203", userData0=147, userData7=1, userDataArray="abcdef",
+                refrigerator="01020304050607", dosimeter="010203", userData0=77, userData7=1, userDataArray="abcdef",
                 ecoDriveMore="010203",
             ),
             id="what is kept as it is",
         ),
         pytest.param(
-            PLACE + "fe 2400 0100 9cffffff 2000 64000000 2100 4d030000 6100 c8000000 8100 0100 8200 0200 8400 0300",
-            with_(modbus0=-1.0, modbus31=1.0, bluetooth0=845, modbus32=2.0, cid=1, lac=2, mnc=3),
+            PLACE + "fe 2400 0100 9cffffff 2000 64000000 2100 e8030000 6100 c8000000 8100 0100 8200 0200 8400 0300",
+            with_(modbus0=-1.0, modbus31=1.0, bluetooth0=1000, modbus32=2.0, cid=1, lac=2, mnc=3),
             id="extended tags",
         ),
         pytest.param(
@@ -153,7 +155,7 @@ def test_behind_an_unknown_tag_nothing_is_read() -> None:
 
 
 def test_a_login_is_answered_at_once_and_records_after_the_commit() -> None:
-    session, login, report = CODEC.session(), packet(b"\x01\x82\x02\x13" + WHO), packet(WHO + bytes.fromhex(PLACE))
+    session, login, report = CODEC.session(), packet(b"\x01\x11\x02\x25" + WHO), packet(WHO + bytes.fromhex(PLACE))
     assert session.receive(login).login == IMEI
     assert session.admit(True).reply == b"\x02" + login[-2:]
     received = session.receive(report)
@@ -294,17 +296,17 @@ def test_what_cannot_be_sent() -> None:
 
 
 def test_an_answer_names_its_command() -> None:
-    text = b"OUT(3..0) = 1110"
+    text = b"WrPeriod: 60,60"
     raw = packet(WHO + b"\xe0\x2a\0\0\0\xe1" + bytes((len(text),)) + text + bytes.fromhex("eb 02 abcd"))
     session = CODEC.session()
     assert session.receive(raw).answers == []
     received = session.admit(True)
-    assert received.answers == [Answer("OUT(3..0) = 1110", serial=42)]
+    assert received.answers == [Answer("WrPeriod: 60,60", serial=42)]
     assert [frame.ack for frame in received.frames] == [b"\x02" + raw[-2:]]
     assert list(CODEC.decode(received.frames).columns.rows()) == [
         {
             "time": None, "valid": False, "no_fix": True,
-            "attributes": {"deviceId": 50, "index": 42, "result": "OUT(3..0) = 1110", "resultData": "abcd"},
+            "attributes": {"deviceId": 5, "index": 42, "result": "WrPeriod: 60,60", "resultData": "abcd"},
         }
     ]  # fmt: skip
 
@@ -352,7 +354,7 @@ def test_laws() -> None:
     laws.hold(
         CODEC,
         [
-            packet(b"\x01\x82\x02\x13" + WHO),
+            packet(b"\x01\x11\x02\x25" + WHO),
             packet(WHO + bytes.fromhex(PLACE) + WHO + bytes.fromhex(PLACE + "ea 03 abcdef fe 0600 0100 9cffffff")),
             packet(WHO + b"\xe0\x2a\0\0\0\xe1\x02OK"),
             packet(b"\1abc", head=7),

@@ -18,8 +18,8 @@ from protocols.navis import CODEC, FIELDS, SIZES, Link
 from tests.protocols import laws
 from tests.protocols.laws import rounded
 
-IMEI = "861785005205079"
-US, IT = 1, 123
+IMEI = "350000000000333"
+US, IT = 1, 300
 
 
 def ntcb(data: bytes, to: int = US, by: int = IT) -> bytes:
@@ -51,12 +51,12 @@ def rows(*messages: bytes) -> list[dict[str, Any]]:
     return [rounded(row) for row in decoded.columns.rows()]
 
 
-# 2024-03-05 07:08:09; record 77, event 4545; guarded, modules A9, signal 17
+# 2024-03-05 07:08:09; record 77, event 5001; guarded, modules 35, signal 17
 CLOCK = bytes((7, 8, 9, 5, 2, 24))
-HEAD = struct.pack("<IH", 77, 4545) + CLOCK + bytes((0x08, 0xA9, 17))
+HEAD = struct.pack("<IH", 77, 5001) + CLOCK + bytes((0x08, 0x35, 17))
 PLACE = struct.pack("<fffHffHH", radians(43.25), radians(76.95), 61.25, 300, 1234.5, 0.5, 60, 60)
 NAV = bytes((2,)) + CLOCK + PLACE
-TOLD = {"index": 77, "event": 4545, "armed": 8, "status": 0xA9}
+TOLD = {"index": 77, "event": 5001, "armed": 8, "status": 0x35}
 FIX: dict[str, Any] = {
     "time": "2024-03-05T07:08:09.000Z", "valid": True, "latitude": 43.25, "longitude": 76.95, "speed_kmh": 61.25,
     "course_deg": 300.0, "power_v": 12.6, "battery_v": 4.1, "odometer_m": 1_234_500.0, "gsm": 17.0,
@@ -117,7 +117,7 @@ def bits(name: str, value: int, count: int) -> dict[str, bool]:
             id="F5",
         ),
         pytest.param(
-            b"\x15" + HEAD[:-3] + bytes((0x88, 0xA9, 17)) + struct.pack("<BBHHHHII", 0, 0, 12600, 4100, 1, 2, 5, 6) + NAV
+            b"\x15" + HEAD[:-3] + bytes((0x88, 0x35, 17)) + struct.pack("<BBHHHHII", 0, 0, 12600, 4100, 1, 2, 5, 6) + NAV
             + struct.pack("<HbHHbHHbH", 700, -3, 0, 0xFFFA, 0, 0, 0xFAFF, 0, 0),
             BY_RADIANS | {
                 "satellites": 0.0, "alarm": "general",
@@ -130,29 +130,29 @@ def bits(name: str, value: int, count: int) -> dict[str, bool]:
         ),
         pytest.param(
             b"\0\x25" + HEAD + struct.pack("<BBHHHHII", 0, 0, 12600, 4100, 1, 2, 5, 6) + bytes((0,)) + NAV[1:]
-            + struct.pack("<HbHHbHHbH4b", 0xFFFA, 0, 0, 0xFFFA, 0, 0, 0xFFFA, 0, 0, -13, -128, -128, 40),
+            + struct.pack("<HbHHbHHbH4b", 0xFFFA, 0, 0, 0xFFFA, 0, 0, 0xFFFA, 0, 0, -14, -128, -128, 40),
             BY_RADIANS | {
                 "valid": False, "satellites": 0.0,
                 "attributes": TOLD | {
                     "format": 0x25, "output": 0, "input": 0, "adc1": 1, "adc2": 2, "count1": 5, "count2": 6, "distance": 500.0,
-                    "temp1": -13, "temp4": 40,
+                    "temp1": -14, "temp4": 40,
                 } | bits("out", 0, 2) | bits("in", 0, 8),
             },
             id="F5.2: two bytes of format, thermometers",
         ),
         pytest.param(
-            b"\x06" + HEAD[:-3] + bytes((3, 0xA9, 17))
-            + struct.pack("<BBHHHHHIIHHHb", 14, 128, 12600, 4100, 3, 10, 8, 5, 6, 2002, 2003, 700, -3)
-            + struct.pack("<Hb", 0xFB00, -1) * 7 + struct.pack("<4biH", 45, -128, -128, -128, -1, 800)
+            b"\x06" + HEAD[:-3] + bytes((3, 0x35, 17))
+            + struct.pack("<BBHHHHHIIHHHb", 9, 64, 12600, 4100, 11, 12, 13, 5, 6, 1500, 1501, 700, -3)
+            + struct.pack("<Hb", 0xFB00, -1) * 7 + struct.pack("<4biH", 37, -128, -128, -128, -1, 800)
             + bytes((10 << 2 | 2,)) + CLOCK
             + struct.pack("<iiifHffHH", 25_950_000, 46_170_000, 7905, 61.25, 300, 1234.5, 0.5, 1, 1),
             FIX | {
                 "altitude_m": 790.5, "satellites": 10.0, "alarm": "general",
                 "attributes": TOLD | {
-                    "format": 6, "armed": True, "output": 14, "input": 128, "adc1": 3, "adc2": 10, "adc3": 8, "count1": 5,
-                    "count2": 6, "freq1": 2002, "freq2": 2003, "fuel0": 700, "fuelTemp0": -3, "temp1": 45, "axleWeight": -1,
+                    "format": 6, "armed": True, "output": 9, "input": 64, "adc1": 11, "adc2": 12, "adc3": 13, "count1": 5,
+                    "count2": 6, "freq1": 1500, "freq2": 1501, "fuel0": 700, "fuelTemp0": -3, "temp1": 37, "axleWeight": -1,
                     "rpm": 800, "distance": 500.0,
-                } | bits("out", 14, 4) | bits("in", 128, 8),
+                } | bits("out", 9, 4) | bits("in", 64, 8),
             },
             id="F6: minutes of degrees, fuel sensors",
         ),
@@ -236,7 +236,7 @@ def test_each_field_has_its_size() -> None:
 
 
 VALUES: dict[int, Any] = {
-    1: 77, 2: 4545, 3: 1709622480, 4: 3, 5: 0xA9, 6: 1, 7: 17, 8: 11 << 2 | 2, 9: 1709622489, 10: 25_950_000, 11: 46_170_000,
+    1: 77, 2: 5001, 3: 1709622480, 4: 3, 5: 0x35, 6: 1, 7: 17, 8: 11 << 2 | 2, 9: 1709622489, 10: 25_950_000, 11: 46_170_000,
     12: 7905, 13: 61.25, 14: 300, 15: 1234.5, 16: 0.5, 17: 60, 18: 60, 19: 12600, 20: 4100, 21: 101, 22: 102, 23: 103, 24: 104,
     25: 105, 26: 106, 27: 107, 28: 108, 29: 1, 30: 2, 31: 4, 32: 8, 33: 5, 34: 6, 35: 50, 36: 60, 37: 3600, 38: 700, 39: 65500,
     44: 701, 45: -13, 46: -128, 53: 500, 54: 1000, 55: 800, 56: -5, 57: 99.5, 58: 1200, 62: 1600, 63: 10, 64: 20, 65: 30, 66: 40,
@@ -255,7 +255,7 @@ def flex_record(numbers: list[int]) -> bytes:
 FLEX_ROW = FIX | {
     "altitude_m": 790.5, "satellites": 11.0, "alarm": "general", "engine_hours_s": 3600.0,
     "attributes": {
-        "index": 77, "event": 4545, "armed": True, "status": 0x1A9, "distance": 500.0, "input": 0x201, "output": 0x804,
+        "index": 77, "event": 5001, "armed": True, "status": 0x135, "distance": 500.0, "input": 0x201, "output": 0x804,
         **{f"adc{n}": 100 + n for n in range(1, 9)}, **bits("in", 0x201, 16), **bits("out", 0x804, 16),
         "count1": 5, "count2": 6, "freq1": 50, "freq2": 60, "rs485Fuel1": 700, "rs232Fuel": 701, "temp1": -13,
         "canFuelLevel": 500, "canFuelUsed": 1000, "rpm": 800, "coolantTemp": -5, "canOdometer": 99.5, "axleLoad1": 1200,
@@ -279,13 +279,13 @@ def test_without_a_place_flex_is_telemetry_alone_at_the_events_time() -> None:
 
 def extra(order: str = "<") -> bytes:
     data = struct.pack(
-        "<BBIHIBIiiifHf", 10, 37, 77, 4545, 1, 11 << 2 | 2, 1709622489, 25_950_000, 46_170_000, 7905, 61.25, 300, 1234.5
+        "<BBIHIBIiiifHf", 10, 37, 77, 5001, 1, 11 << 2 | 2, 1709622489, 25_950_000, 46_170_000, 7905, 61.25, 300, 1234.5
     )
     return struct.pack(order + "H", len(data) + 4) + data + b"ACCE"
 
 
 EXTRA_ROW = {name: value for name, value in FIX.items() if name not in ("power_v", "battery_v", "gsm")} | {
-    "altitude_m": 790.5, "satellites": 11.0, "attributes": {"index": 77, "event": 4545},
+    "altitude_m": 790.5, "satellites": 11.0, "attributes": {"index": 77, "event": 5001},
 }  # fmt: skip
 
 
@@ -356,7 +356,7 @@ def test_what_cannot_be_sent() -> None:
 
 @pytest.mark.parametrize(
     ("data", "text"),
-    [(b"*@CNCT_DRC OK", "*@CNCT_DRC OK"), ("*@ВКЛ".encode("cp1251"), "*@ВКЛ"), (b"*#\0\1", "2a230001")],
+    [(b"*@DONE", "*@DONE"), ("*@ВКЛ".encode("cp1251"), "*@ВКЛ"), (b"*#\0\1", "2a230001")],
 )
 def test_answers(data: bytes, text: str) -> None:
     received = CODEC.session().receive(ntcb(data))
