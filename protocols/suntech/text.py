@@ -147,10 +147,11 @@ def read_st9(fields: list[str]) -> Report:
     report.latitude, report.longitude = float(fields[at]), float(fields[at + 1])
     report.speed_kmh, report.course_deg = float(fields[at + 2]), float(fields[at + 3])
     report.valid = fields[at + 4] == "1"
-    if has_cell:
-        report.odometer_m = int(fields[at + 5])
-    elif len(fields) > at + 5 and "." in fields[at + 5]:
-        report.battery_v = float(fields[at + 5])
+    behind = fields[at + 5] if len(fields) > at + 5 else ""
+    if has_cell and behind.isdecimal():
+        report.odometer_m = int(behind)
+    elif "." in behind:
+        report.battery_v = float(behind)
     return report
 
 

@@ -24,6 +24,9 @@ GT06_LOGIN = bytes.fromhex("78780D01012345678901234500018CDD0D0A")  # the exampl
 GT06_WELCOME = bytes.fromhex("787805010001D9DC0D0A")
 OSMAND_GET = b"GET /?id=%s&lat=43.2&lon=76.9&timestamp=1717171717 HTTP/1.1\r\nHost: x\r\n\r\n"
 H02_FIX = b"*HQ,4109000001,V1,052825,A,2239.4210,N,11400.8825,E,0.00,348,180814,FFFFFFFF#"
+RUPTELA_HELLO = bytes.fromhex("000d0001440f32b217350f45434f34ed0a")  # built from the layout, as is the next
+RUPTELA_FIX = bytes.fromhex("00260001440f32b217350100016a0d8e0000002dd74c9019c02b140f782ee00b00320907000000000367")
+RUPTELA_WELCOME, RUPTELA_STORED = bytes.fromhex("00027301cb25"), bytes.fromhex("0002640113bc")
 WIALON_FIX = b"#SD#300524;120000;4314.0000;N;07656.0000;E;60;90;800;9\r\n"
 JT808_LOGIN = bytes.fromhex("7e01020001013800138000000141e87e")
 JT808_WELCOME = bytes.fromhex("7e80010005013800138000000000010102002c7e")
@@ -67,6 +70,7 @@ CASES = [
     pytest.param("teltonika", "356307042441013", b"\0\x0f356307042441013", b"\x01", TELTONIKA_FIX, b"\0\0\0\x01", id="teltonika"),
     pytest.param("osmand", "phone", b"", b"", OSMAND_GET % b"phone", b"HTTP/1.1 200", id="osmand"),
     pytest.param("h02", "4109000001", b"", b"", H02_FIX, b"*HQ,4109000001,V4,V1,20140818052825#", id="h02"),
+    pytest.param("ruptela", "356307042441013", RUPTELA_HELLO, RUPTELA_WELCOME, RUPTELA_FIX, RUPTELA_STORED, id="ruptela"),
     pytest.param("tk103", "013600000001", b"(013600000001BP00HSO)", b"(013600000001AP01HSO)", b"", b"", id="tk103"),
     pytest.param("gps103", "864700000000001", b"##,imei:864700000000001,A;", b"LOAD", b"", b"", id="gps103"),
     pytest.param("watch", "8800000001", b"[3G*8800000001*0002*LK]", b"[3G*8800000001*0002*LK]", b"", b"", id="watch"),

@@ -109,8 +109,8 @@ ROWS = [
     ),
     pytest.param(
         line(f"ST910;Alert;{ID};{TIME};0a3f12;{PLACE};0;4.2"),
-        {},
-        id="-",
+        {**AT, "valid": False, "battery_v": 4.2, "alarm": "general", "attributes": {}},
+        id="ST910 with a cell and no odometer",
     ),
     pytest.param(
         line(f"ST910;Location;{ID};{TIME};0a3f12;{PLACE};1;77;x"),
