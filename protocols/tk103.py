@@ -34,7 +34,7 @@ from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 2048  # a battery of 24 cells is the longest message with some 250; free text comes in SMS lengths
 DAY_MS = 86_400_000
-HEAD = re.compile(rb"\(?(\d{5,20}|[^(),]{12})(,?)([A-Z]{2}[0-9A-Za-z]{2}),?")
+HEAD = re.compile(rb"\(?(\d{5,20}|[^(),]{4,32}(?=,)|[^(),]{12})(,?)([A-Z]{2}[0-9A-Za-z]{2}),?")
 BLANKS = b"\r\n \0"
 ALARM_TYPES = {1: "accident", 2: "sos", 3: "vibration", 4: "lowspeed", 5: "overspeed", 6: "geofenceExit"}  # of BO01
 DRIVING = {0: "lowBattery", 1: "overspeed", 2: "idle", 3: "hardAcceleration", 4: "hardBraking", 5: "temperature"}  # of BQ81

@@ -6,6 +6,7 @@ Text    *maker,id,type,…#            maker: two letters, such as HQ or TH; id:
         power cut; bit 10 is the ignition. Behind it: cells and the like (io1, io2 …), or odometer, temperature, fuel, altitude
   V4    command,…,time of the command, then as V1      answer to a command
   V2 V5 V6 V8 VI1 …  as V1                             ALRM  type, then as V1: 1 sos, 2 low battery, 3 geofence
+  BC    hhmmss,length,(A,ddmm.mmmm,N,dddmm.mmmm,E,knots,degrees,ddhhmmss,status,…;)*     points from where there was no network
   VP1   A,ddmm.mmmm,N,dddmm.mmmm,E,knots,degrees,ddmmyy[,status], or V,mcc,mnc,area,cell,signalYarea,cell,signalY…
   NBR   hhmmss,mcc,mnc,delay,count,(area,cell,signal)*,ddmmyy,status           cells, where there is no sky
   V3    hhmmss,mccmnc,count,(area,cell,x,y)*,battery hex,restarts,X,ddmmyy,status
@@ -20,7 +21,7 @@ Source  "Protocol ST-901, 901M, 902 …"; HuaSunTeK, "GPS Tracker Platform Commu
         forms of degrees and the battery's bars as in Traccar's H02ProtocolDecoder
 
 Commands go out under the maker's name that the tracker uses, since it obeys no other. Their time comes back in V4: it is the
-serial, as seconds of a day. BC (points of a day of no said month) can't be dated and becomes a dead letter.
+serial, as seconds of a day.
 """
 
 from functools import partial

@@ -31,6 +31,7 @@ NUMBER = re.compile(r" *\d{1,9}(?:\.\d{0,9})?", re.ASCII)
 DATE = re.compile(r"\d{6}", re.ASCII)
 STATUS = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 DIGITS = re.compile(r"\d+", re.ASCII)
+DAY_AND_CLOCK = re.compile(r"\d{8}", re.ASCII)
 BATTERY = re.compile(r"\d{1,3}", re.ASCII)
 ANGLES = (
     re.compile(r"-(\d{1,3})-(\d{1,3}\.\d{1,10})", re.ASCII),  # -23-3.3408: the sign is the letter's, which follows as well
@@ -47,6 +48,7 @@ STATUS_ALARMS = (  # the first bit that is 0 of these; the second byte's bit 2 i
 IGNITION = 1 << 10
 ALARM_TYPES = {"1": "sos", "2": "lowBattery", "3": "geofence"}  # of ALRM
 UNITS_OF_V3 = 0.01  # volts
+MOST_POINTS = 200  # in one BC; the manual allows half as many
 
 
 def decode(frames: Sequence[Frame]) -> Decoded:
@@ -143,6 +145,8 @@ def read(frame: Frame) -> list[Report]:
     fields = frame.payload.decode("ascii", "replace").rstrip("#").split(",")
     if reader := READERS.get(kind):
         return [reader(fields)]
+    if kind == "BC":
+        return _blind_spots(fields, frame.context)
     return [_position(fields)]
 
 
@@ -299,6 +303,33 @@ def _simple(fields: list[str]) -> Report:
     )
     _after_date(report, fields[11:])
     return report
+
+
+def _blind_spots(fields: list[str], date: int) -> list[Report]:
+    """BC: points from where there was no network. They say day and time, the month is that of the last position (ddmmyy), or
+    the one before it."""
+    if not date:
+        raise CantRead("points that only say their day, and no position came before them")
+    last_day, month, year = date // 10_000, date // 100 % 100, date % 100
+    reports = []
+    for point in ",".join(fields[5:]).split(";")[:MOST_POINTS]:
+        parts = [part.strip() for part in point.split(",")]
+        if len(parts) < 8 or not DAY_AND_CLOCK.fullmatch(parts[7]):
+            raise CantRead(f"no point: {point[:60]}")
+        day, clock = int(parts[7][:2]), parts[7][2:]
+        months = year * 12 + month - 1 - (day > last_day)
+        report = Report(
+            time_ms=_time(f"{day:02d}{months % 12 + 1:02d}{months // 12:02d}", clock),
+            valid=parts[0] == "A",
+            latitude=_angle(parts[1], parts[2]),
+            longitude=_angle(parts[3], parts[4]),
+            speed_kmh=_number(parts[5]) * KMH_PER_KNOT,
+            course_deg=_number(parts[6]),
+            attributes={"archive": True},
+        )
+        _after_date(report, parts[8:])
+        reports.append(report)
+    return reports
 
 
 def _battery(fields: list[str]) -> Report:

@@ -9,7 +9,7 @@ from protocols.h02.reports import BINARY, LONG_BINARY, LONG_BYTES, MILEAGE, SHOR
 from protocols.session import Received
 from protocols.streams import MORE, Buffer, Stream
 
-LARGEST_FRAME_BYTES = 4096  # a hundred buffered points come in several messages; the longest known is below 600
+LARGEST_FRAME_BYTES = 16384  # BC may hold a hundred points of some 75 bytes
 LONGEST_TAIL_BYTES = 32  # behind the 32 bytes of a binary record: model's own fields, of no written length
 STAR, DOLLAR, X, COMMA = 0x2A, 0x24, 0x58, 0x2C
 BLANKS = b"\r\n \0"
@@ -24,6 +24,7 @@ class Link(Stream):
         super().__init__(whole=whole)
         self.maker = b"HQ"  # trackers listen only to the name that they call themselves by
         self._name = b""  # the tracker's id as it wrote it last
+        self._date = b""  # ddmmyy of the last position, for points that only say their day
         self._sent: set[int] = set()  # serials of commands: only they are read back, since some trackers put their own time
         self._tail = 0  # how many more bytes may be a binary record's own
 
@@ -77,7 +78,7 @@ class Link(Stream):
         if kind == b"V1":
             ack = b""
             if len(fields) > 11:
-                date = fields[11]
+                self._date = date = fields[11]
                 ack = b"*%b,%b,V4,V1,20%b%b%b%b#" % (self.maker, fields[1], date[4:], date[2:4], date[:2], fields[3])
             received.frames.append(Frame("V1", message, ack))
         elif kind in HEARTBEATS and len(fields) == 3:
@@ -88,8 +89,10 @@ class Link(Stream):
             self._hear_other(message, fields, received)
 
     def _hear_other(self, message: bytes, fields: list[bytes], received: Received) -> None:
-        kind, ack = fields[2], b""
-        if kind in HEARTBEATS:
+        kind, ack, context = fields[2], b"", 0
+        if kind == b"BC":
+            context = int(self._date) if len(self._date) == 6 and self._date.isdigit() else 0
+        elif kind in HEARTBEATS:
             ack = b",".join(fields[:3]) + b"#"
         elif kind == b"NBR":
             every = message[:-1].split(b",")
@@ -99,7 +102,7 @@ class Link(Stream):
             received.answers.append(_answer(message[:-1].decode("ascii", "replace").split(","), self._sent))
         elif kind == b"SMS":
             received.answers.append(Answer(message[:-1].decode("ascii", "replace").split(",", 3)[-1]))
-        received.frames.append(Frame(kind[:16].decode("ascii", "replace"), message, ack))
+        received.frames.append(Frame(kind[:16].decode("ascii", "replace"), message, ack, context))
 
     def _hear_binary(self, message: bytes, received: Received) -> None:
         if message[0] == X:  # has its mileage where others have their id

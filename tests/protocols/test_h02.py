@@ -18,6 +18,7 @@ IMEI = "353505910449999"  # of HuaSunTeK's examples
 PLACE = "A,2239.4210,N,11400.8825,E,0.00,348,180814"
 AT = {"valid": True, "latitude": 22.657017, "longitude": 114.014708, "speed_kmh": 0.0, "course_deg": 348.0}
 WELL = {"ignition": True, "attributes": {"status": 0xFFFFFFFF}}
+POINT = "2239.4210,N,11400.8825,E,0.00,348,{},FFFFFFFF,1CC,0,25FC,F48"
 BINARY = bytes.fromhex("24 4109000001 074530 180814 22394210 05 114008825e 060348 fffffbff ff0007")
 LONG_BINARY = bytes.fromhex("24 3535059104499990 074530 180814 22394210 5a 114008825e 060348 ffffffff 01120064ba73005ecc00")
 MILEAGE = bytes.fromhex("58 0000130502 074530 180814 22394210 15 1140088252 060348 fff7ffff ff0007")
@@ -25,6 +26,9 @@ MILEAGE = bytes.fromhex("58 0000130502 074530 180814 22394210 15 1140088252 0603
 
 def text(body: str, name: str = IMEI) -> bytes:
     return f"*HQ,{name},{body}#".encode()
+
+
+BLIND = text(f"BC,052825,138,A,{POINT.format('03182512')};V,{POINT.format('31182612')}")
 
 
 def near(row: dict[str, object]) -> dict[str, object]:
@@ -178,6 +182,17 @@ def test_a_report_is_read_whole(data: bytes, expected: dict[str, object]) -> Non
     assert near(last) == near(laws.rounded(expected))
 
 
+def test_points_from_where_there_was_no_network_take_the_month_of_the_last_position() -> None:
+    """The maker's example, with a point of the month before."""
+    _, *late = map(near, laws.rows(CODEC, text(f"V1,052825,{PLACE},FFFFFFFF") + BLIND))
+    told = {"ignition": True, "attributes": {"archive": True, "status": 0xFFFFFFFF, "io1": "1CC", "io2": "0", "io3": "25FC",
+                                             "io4": "F48"}}  # fmt: skip
+    assert late == [
+        {"time": "2014-08-03T18:25:12.000Z", **AT, **told},
+        {"time": "2014-07-31T18:26:12.000Z", **AT, **told, "valid": False},
+    ]
+
+
 def test_the_plain_position_is_the_same_the_long_way() -> None:
     """The fast pattern takes `2239.4210`; a blank before the speed sends it the long way."""
     plain, other = text(f"V1,052825,{PLACE},FFFFFFFF,90"), text("V1,052825," + PLACE.replace(",0.00", ", 0.00") + ",FFFFFFFF,90")
@@ -189,7 +204,8 @@ def test_the_plain_position_is_the_same_the_long_way() -> None:
     [
         pytest.param(text("V1,052825,A,2239.4210,N,11400.8825,E,0.00,348,310214,FFFFFFFF"), "no such day", id="31 February"),
         pytest.param(text("V1,052825,V,,N,,E,0.00,348,180814,FFFFFFFF"), "no degrees and minutes", id="no place"),
-        pytest.param(text("BC,052825,138,A,2239.4210,N,11400.8825,E,0.00,348,03182512"), "no date", id="no month: blind spots"),
+        pytest.param(BLIND, "no position came before", id="no month is known"),
+        pytest.param(text(f"V1,052825,{PLACE[:-6]}7,FFFFFFFF"), "no date", id="half a date"),
         pytest.param(text("BS,,2d4,a"), "no place in a message of type BS", id="unknown type"),
         pytest.param(text("NBR,101530,401,2,0,9,21065,10203,40,180814,FFFFFBFF"), "9 cells", id="fewer cells than said"),
     ],
@@ -323,7 +339,7 @@ def test_every_command_has_words_and_no_other() -> None:
 
 
 def test_laws() -> None:
-    laws.hold(CODEC, [*MESSAGES, BINARY, text("HTBT") + b"\r\n"])
+    laws.hold(CODEC, [*MESSAGES, BINARY, BLIND, text("HTBT") + b"\r\n"])
 
 
 def test_datagrams() -> None:

@@ -159,6 +159,8 @@ def test_who_speaks() -> None:
     assert Link().receive(MESSAGES[0]).login == ID
     assert Link().receive(MESSAGES[6]).login == COMMA_ID
     assert Link().receive(b"(01602009983BR00)").login == "01602009983"
+    assert Link().receive(b"(bus-7,BP05,220526)").login == "bus-7"
+    assert Link().receive(b"(0136A0000001BR00)").login == "0136A0000001"
 
 
 @pytest.mark.parametrize(
