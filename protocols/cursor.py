@@ -9,6 +9,7 @@ from protocols.fields import time_ms
 from protocols.reports import CantRead
 
 _FLOAT = struct.Struct("<f")
+DIGITS = tuple((byte >> 4) * 10 + (byte & 15) if byte >> 4 < 10 and byte & 15 < 10 else -1 for byte in range(256))  # -1: no BCD
 
 
 class Cursor:
@@ -30,6 +31,15 @@ class Cursor:
         taken = self.data[self.at : end]
         self.at = end
         return taken
+
+    def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
+        """Several fields at once, which costs as much as one."""
+        end = self.at + layout.size
+        if end > len(self.data):
+            raise CantRead("the message ends inside a field")
+        values = layout.unpack_from(self.data, self.at)
+        self.at = end
+        return values
 
     def rest(self) -> bytes:
         return self.take(self.left)
@@ -82,12 +92,12 @@ class Cursor:
 
     def bcd_time_ms(self, east_s: int = 0) -> int | None:
         """YYMMDDhhmmss of a clock that is so far east of Greenwich; None: it isn't set."""
-        digits = self.take(6).hex()
-        if not digits.isdecimal():
+        year, month, day, hour, minute, second = self.take(6)
+        if DIGITS[year] < 0:  # the others are out of their bounds then
             return None
-        year, month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(0, 12, 2))
         try:
-            return time_ms(year, month, day, hour, minute, second) - east_s * 1000
+            moment = time_ms(DIGITS[year], DIGITS[month], DIGITS[day], DIGITS[hour], DIGITS[minute], DIGITS[second])
+            return moment - east_s * 1000
         except CantRead:
             return None
 

@@ -31,6 +31,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from struct import Struct
 
 from protocols.commands import Answer, CannotSend, Command, offset_minutes
 from protocols.cursor import Around, Cursor
@@ -282,12 +283,18 @@ def _alarm(code: int, report: Report) -> None:
         report.alarm(ALARMS[code])
 
 
+BEGIN = Struct(">IB")
+PLACE = Struct(">iihHHB")
+CELL = Struct(">HIB")
+CLIMATE = Struct(">hHII")
+
+
 def _new(c: Cursor, kind: int) -> Report:
-    report = Report(time_ms=c.u32() * 1000)
-    mask = c.u8()
+    seconds, mask = c.unpack(BEGIN)
+    report = Report(time_ms=seconds * 1000)
     if mask & 1:
-        report.latitude, report.longitude, report.altitude_m = c.i32() * DEGREES, c.i32() * DEGREES, c.i16()
-        report.speed_kmh, report.course_deg, report.satellites = c.u16(), c.u16(), c.u8()
+        latitude, longitude, report.altitude_m, report.speed_kmh, report.course_deg, report.satellites = c.unpack(PLACE)
+        report.latitude, report.longitude = latitude * DEGREES, longitude * DEGREES
     around = _around(c, mask)
     if not mask & 1:
         report.attributes.update(around.network())
@@ -312,13 +319,14 @@ def _around(c: Cursor, mask: int) -> Around:
     mcc = mnc = 0
     if mask & 2:
         mcc, mnc = c.u16(), c.u16()
-        around.cell(mcc, mnc, c.u16(), c.u32(), c.u8())
-    for bit in (2, 3):
-        if mask >> bit & 1:
-            around.cell(mcc, mnc, c.u16(), c.u32(), c.u8())
-    for bit in (4, 5, 6):
-        if mask >> bit & 1:
-            around.access_point(c.take(6), c.i8())
+        around.cell(mcc, mnc, *c.unpack(CELL))
+    if mask & 0x7C:
+        for bit in (2, 3):
+            if mask >> bit & 1:
+                around.cell(mcc, mnc, *c.unpack(CELL))
+        for bit in (4, 5, 6):
+            if mask >> bit & 1:
+                around.access_point(c.take(6), c.i8())
     if mask & 0x80:
         _list(c, around)
     return around
@@ -354,7 +362,8 @@ def _sensors(c: Cursor, report: Report) -> None:
         a["steps"] = c.u16()
         c.u16()
     if c.left >= 12:
-        a["temp1"], a["humidity"], a["illuminance"], a["co2"] = c.i16() / 256, c.u16() / 10, c.u32() / 256, c.u32()
+        temperature, humidity, light, a["co2"] = c.unpack(CLIMATE)
+        a["temp1"], a["humidity"], a["illuminance"] = temperature / 256, humidity / 10, light / 256
     if c.left >= 2:
         a["temp2"] = c.i16() / 16
     if c.left >= 2:
@@ -379,7 +388,7 @@ def _obd(c: Cursor) -> Report:
     return report
 
 
-PLACE = re.compile(
+SAID = re.compile(
     r"Lat:([NS])(\d{1,3}\.\d{1,9}).{0,9}Lon:([EW])(\d{1,3}\.\d{1,9}).{0,9}Course:(\d{1,3}\.\d{1,4}).{0,9}"
     r"Speed:(\d{1,4}\.\d{1,4}).{0,9}Date ?Time:(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)",
     re.ASCII | re.DOTALL,
@@ -401,7 +410,7 @@ def _answered(content: bytes) -> Report:
     """The answer to WHERE# is a place; all others are words."""
     text = _words(content)
     report = Report(attributes={"index": int.from_bytes(content[:2], "big")})
-    found = PLACE.search(text)
+    found = SAID.search(text)
     if found is None:
         report.attributes["result"] = text
         return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
+from struct import Struct
 
 from protocols.cursor import Around, Cursor
 from protocols.reports import CantRead, Report
@@ -73,23 +74,22 @@ def _coordinates(c: Cursor, report: Report) -> None:
         report.altitude_m, report.longitude, report.latitude, report.valid = altitude, longitude, latitude, True
 
 
+SUPPLIES = Struct(">BBBBBIH")
+
+
 def supplies(c: Cursor, report: Report) -> None:
     """battery BCD % | °C u8 | light BCD 0.1 | battery BCD 0.1 V | solar BCD 0.1 V | odometer m u32 | inputs u16"""
-    percent = c.u8()
+    percent, temperature, light, battery, solar, report.odometer_m, inputs = c.unpack(SUPPLIES)
     if percent != 0xFF:
         report.battery_percent = (percent >> 4) * 10 + (percent & 15) or 100
-    temperature = c.u8()
     if temperature != 0xFF:
         report.attributes["deviceTemp"] = (temperature & 0x7F) * (-1 if temperature & 0x80 else 1)
-    light, battery, solar = c.u8(), c.u8(), c.u8()
     if light != 0xFF:
         report.attributes["lightSensor"] = _tenths(light)
     if battery != 0xFF:
         report.battery_v = _tenths(battery)
     if solar != 0xFF:
         report.attributes["solarPanel"] = _tenths(solar)
-    report.odometer_m = c.u32()
-    inputs = c.u16()
     report.ignition, report.gsm = inputs >> 2 & 1, inputs >> 4 & 0x7F
 
 

@@ -15,6 +15,7 @@ OBD       0.1 km/h BCD u16 | fuel used ml u32 | ml now u32 | rpm u16 | air flow,
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 
 from fastcrc import crc8
 
@@ -62,15 +63,16 @@ def read(frame: Frame) -> list[Report]:
     return READ[mark, kind](c, frame.context)
 
 
+BEGIN = Struct(">7xHB6xH")  # intervals and angles, signal, status, settings, io
+MIDDLE = Struct(">BxIB")  # alarm, odometer, battery
+PLACE = Struct("<fff")
+
+
 def _position(c: Cursor, mark: bytes, kind: int) -> Report:
     report = Report()
     a = report.attributes
-    c.take(7)  # intervals and angles
-    report.gsm = c.u16() & 0x7F
-    status = c.u8()
-    report.satellites = status & 0x1F
-    c.take(6)  # settings
-    io = c.u16()
+    signal, status, io = c.unpack(BEGIN)
+    report.gsm, report.satellites = signal & 0x7F, status & 0x1F
     report.ignition = io >> 14 & 1
     a["ac"], a["in3"], a["in4"] = bool(io >> 13 & 1), bool(io >> 12 & 1), bool(io >> 11 & 1)
     if kind in LONG:
@@ -83,13 +85,11 @@ def _position(c: Cursor, mark: bytes, kind: int) -> Report:
             volts = c.u16()
             if volts != 0xFFFF:
                 a[f"adc{number}"] = volts / 100
-    alarm = c.u8()
+    alarm, report.odometer_m, percent = c.unpack(MIDDLE)
     a["alarmCode"] = alarm
     if alarm in ALARMS:
         report.alarm(ALARMS[alarm])
-    c.u8()
-    report.odometer_m = c.u32()
-    report.battery_percent = c.bcd(1) or 100
+    report.battery_percent = (percent >> 4) * 10 + (percent & 15) or 100
     if status & 0x80:
         a["archive"] = True
     report.time_ms = c.bcd_time_ms()
@@ -103,7 +103,7 @@ def _position(c: Cursor, mark: bytes, kind: int) -> Report:
 
 def _place(c: Cursor, report: Report, *, has_speed: bool) -> None:
     report.valid = True
-    report.altitude_m, report.longitude, report.latitude = c.float_le(), c.float_le(), c.float_le()
+    report.altitude_m, report.longitude, report.latitude = c.unpack(PLACE)
     if has_speed:
         report.speed_kmh = c.bcd(2) / 10
     else:
