@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from protocols.columns import ALARM_BIT, Columns, Times
 from protocols.frames import ANSWER, Frame
-from protocols.jt808.items import PLAIN, fixed_tail, read_items, walks
+from protocols.jt808.items import CHARGING, PLAIN, fixed_tail, read_items, walks
 from protocols.jt808.makers import AOVX
 from protocols.jt808.messages import MESSAGES
 from protocols.jt808.told import Told
@@ -136,15 +136,20 @@ def _positions(heads: list[bytes], tails: list[bytes], places: list[int], late: 
     words: list[int] = flags.tolist()
     sparse = {name: [NAN] * rows for name in SPARSE}
     sparse["ignition"] = (status & IGNITION).astype(np.float64).tolist()
+    levels = sparse["battery_percent"]
     alarms = _alarms(wire["alarms"])
     attributes: list[bytes | None] = []
     for row, tail in enumerate(tails):
         told = _plain(tail, row, sparse)
+        if told is not None:
+            for name, value in told.numbers.items():
+                sparse[name][row] = value
+        if levels[row] == CHARGING:
+            levels[row] = NAN
+            words[row] |= 2
         if told is None:
             attributes.append(STATUS_JSON[words[row]])
             continue
-        for name, value in told.numbers.items():
-            sparse[name][row] = value
         own = told.attributes
         if (told.around.cells or told.around.wifi) and not int(status[row]) & FIXED:
             own |= told.around.network()

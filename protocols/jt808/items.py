@@ -14,6 +14,7 @@ from protocols.jt808.makers import MAKERS
 from protocols.jt808.told import Read, Told, one, put, words
 from protocols.reports import CantRead
 
+CHARGING = 0xFF  # instead of a battery's percent
 PLAIN: dict[bytes, tuple[str, float]] = {  # number and length: the column, and what one is there
     b"\x01\x04": ("odometer_m", 100),
     b"\x06\x01": ("battery_percent", 1),
@@ -25,9 +26,12 @@ PLAIN: dict[bytes, tuple[str, float]] = {  # number and length: the column, and 
     b"\x82\x02": ("power_v", 0.1),
     b"\xac\x04": ("odometer_m", 1),
     b"\xd3\x02": ("power_v", 0.1),
+    b"\xd4\x01": ("battery_percent", 1),
     b"\xd5\x02": ("battery_v", 0.01),
+    b"\xe1\x01": ("battery_percent", 1),
     b"\xe1\x02": ("power_v", 0.1),
     b"\xe2\x04": ("fuel_l", 0.1),
+    b"\xe9\x01": ("battery_percent", 1),
     b"\xf1\x04": ("power_v", 0.001),
     b"\xfe\x01": ("battery_percent", 1),
     b"\xfe\x02": ("power_v", 0.1),
@@ -203,20 +207,13 @@ def _user_alarms(c: Cursor, told: Told) -> None:
         told.alarm("vibration")
 
 
-def _battery_or_driver(c: Cursor, told: Told) -> None:
-    if c.left == 1:
-        level = c.u8()
-        if level == 0xFF:
-            told.attributes["charge"] = True
-        else:
-            told.numbers["battery_percent"] = level
-    else:
-        told.attributes["driverUniqueId"] = str(c.u32())
+def _driver_number(c: Cursor, told: Told) -> None:
+    told.attributes["driverUniqueId"] = str(c.u32())
 
 
 def _cells_or_driver(c: Cursor, told: Told) -> None:
     if c.left < 12 or (c.left - 4) % 8:
-        _battery_or_driver(c, told)
+        _driver_number(c, told)
         return
     mcc, mnc = c.u16(), c.u16()
     while c.left:
@@ -367,9 +364,9 @@ ITEMS: dict[int, Read] = {
     0x2B: _analog, 0x33: _mode, 0x51: _temperatures, 0x56: _battery_tenths, 0x57: _driving, 0x60: _event, 0x63: _locks,
     0x64: _assistant("adasAlarm"), 0x65: _assistant("dmsAlarm"), 0x67: words("password"), 0x68: _hundredths, 0x70: _behaviour,
     0x77: _tires, 0x91: _obd, 0x94: words("vin"), 0xA7: _analog, 0xBC: words("driver"), 0xBD: words("driverUniqueId"),
-    0xCC: words("iccid"), 0xD0: _user_alarms, 0xD4: _battery_or_driver, 0xD5: _padlocks, 0xDA: _lock_string,
+    0xCC: words("iccid"), 0xD0: _user_alarms, 0xD4: _driver_number, 0xD5: _padlocks, 0xDA: _lock_string,
     0xE1: _cells_or_driver, 0xE3: _battery_both, 0xE4: _charge, 0xE5: _motion, 0xE6: _humidity_or_obd, 0xE7: _buttons,
-    0xE9: _battery_or_driver, 0xEA: _inside, 0xEC: _access_points, 0xED: words("card"), 0xEE: _supplies, 0xF0: _cells,
+    0xE9: _driver_number, 0xEA: _inside, 0xEC: _access_points, 0xED: words("card"), 0xEE: _supplies, 0xF0: _cells,
     0xF4: _access_points, 0xFB: words("container"), 0xFC: one("geofence", 1),
     **MAKERS,
 }  # fmt: skip

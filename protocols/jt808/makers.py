@@ -86,12 +86,13 @@ def _many(c: Cursor, told: Told) -> None:
     elif size and all(32 <= byte < 127 for byte in c.data):
         told.attributes["timezone"] = c.text(size)
     else:
-        while c.left >= 4:
-            length = c.u16()  # of number and value
-            inner = Cursor(c.take(length))
-            number = inner.u16()
-            if number in WIDE:
-                WIDE[number](inner, told)
+        data, at = c.data, 0
+        while at + 4 <= size:
+            end = at + 2 + (data[at] << 8 | data[at + 1])  # the length is that of number and value
+            reader = WIDE.get(data[at + 2] << 8 | data[at + 3])
+            if reader is not None and end <= size:
+                reader(Cursor(data[at + 4 : end]), told)
+            at = end
 
 
 def _first_fuel(c: Cursor, told: Told) -> None:

@@ -96,6 +96,16 @@ LOCATIONS = [
         id="18 bytes that are items",
     ),
     pytest.param(
+        place(items="d401ff30011f"),
+        PLACED | {"gsm": 31.0, "attributes": STATUS | {"charge": True}},
+        id="charging instead of a percentage",
+    ),
+    pytest.param(
+        place(items="d40400bc614ed40155"),
+        PLACED | {"battery_percent": 85.0, "attributes": STATUS | {"driverUniqueId": "12345678"}},
+        id="a driver's number and a battery under one number",
+    ),
+    pytest.param(
         place(items="eb29000c00b28986049910219020787f00060089ffffeffe000600c5ffffffbf0004002d0f4e000300a84c"),
         PLACED
         | {
