@@ -90,7 +90,7 @@ def read_ours(message: Any) -> Report:
             report.attributes.update({key: _bounded(inner) for key, inner in value.items() if inner is not None})
         elif name not in COLUMNS:
             report.attributes[name] = _bounded(value)
-        elif (number := _number(value)) == number:
+        elif (number := number_of(value)) == number:
             setattr(report, name, float(number != 0) if name in FLAGS else number)
         elif name not in ("latitude", "longitude"):
             report.attributes[name] = _bounded(value)
@@ -107,7 +107,7 @@ def _placed(report: Report, message: dict[str, Any]) -> None:
 
 def time_ms(value: object) -> int:
     """Milliseconds since 1970. Raises CantRead."""
-    if (number := _number(value)) == number:
+    if (number := number_of(value)) == number:
         moment = number * 1000 if number < LAST_SECOND else number
     else:
         try:
@@ -129,7 +129,7 @@ def _alarms(report: Report, value: object) -> None:
         report.attributes["alarm"] = _bounded(value)
 
 
-def _number(value: object) -> float:
+def number_of(value: object) -> float:
     """As a number, also when it was written as text; NaN: it is none."""
     if not isinstance(value, str | int | float):
         return NAN
@@ -171,7 +171,7 @@ def read_theirs(message: Any) -> Report:
     for name, value in reported.items():
         if name.isascii() and name.isdecimal() and len(name) <= 5:
             _element_into(report, int(name), value)
-        elif name in HEAD and (number := _number(value)) == number:
+        elif name in HEAD and (number := number_of(value)) == number:
             setattr(report, HEAD[name], number)
         elif name not in ("ts", "latlng") and value is not None:
             report.attributes[NAMES.get(name, name)] = _bounded(value)
@@ -191,7 +191,7 @@ def _latlng(report: Report, said: object) -> None:
     if said is None:
         return
     latitude, comma, longitude = str(said).partition(",")
-    report.latitude, report.longitude = _number(latitude), _number(longitude)
+    report.latitude, report.longitude = number_of(latitude), number_of(longitude)
     if not (comma and abs(report.latitude) <= 90 and abs(report.longitude) <= 180):
         raise CantRead(f"no latlng: {str(said)[:40]}")
     report.valid = report.satellites > 0

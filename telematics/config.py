@@ -280,9 +280,10 @@ class MqttSettings(Section):
         description="Our name at the broker, which keeps messages for it; no two servers may have the same.",
     )
     share: str = Field(
-        "telematics",
+        "",
         pattern=r"^[^/+#\s]*$",
-        description="Group of servers that split the messages among them, where the broker can do that; empty: each gets all.",
+        description="Group of servers that split the messages among them, where the broker can do that, see mqtt.md; empty: each"
+        " gets all.",
     )
     keep_s: int = Field(
         604_800, ge=0, le=2**32 - 1, description="How long the broker keeps messages for us while we are away (MQTT 5)."

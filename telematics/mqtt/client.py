@@ -19,8 +19,8 @@ import aiomqtt
 import structlog
 from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import Client as Paho
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, MQTTMessage
+from paho.mqtt.client import Client as Paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode

@@ -101,6 +101,8 @@ class Inbound:
         for source in self.sources:
             topic = shared + source.filter
             how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
+            if shared:
+                await client.unsubscribe(source.filter, timeout=SUBSCRIBE_S)  # of a time when it wasn't
             codes = await client.subscribe(topic, timeout=SUBSCRIBE_S, **how)
             if any(refused(code) for code in codes):
                 raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")

@@ -130,7 +130,7 @@ async def test_each_kind_is_stored(
 ) -> None:
     [device_id] = await home.add(unique_id)
     await publish(broker, topic, payload)
-    await eventually(lambda: home.server.latest([device_id]))
+    await eventually(lambda: stored_all(home, {device_id: 1}))
     [latest] = home.server.latest([device_id])
     told = msgspec.structs.asdict(latest)
     assert latest.time == START
@@ -296,7 +296,7 @@ async def numbered(client: aiomqtt.Client, numbers: Iterable[int]) -> None:
 
 
 async def test_acknowledged_is_what_was_committed(broker: Broker) -> None:
-    first = Keeper(broker.url, "careful", share="")
+    first = Keeper(broker.url, "careful")
     async with first.running(), broker.client() as client:
         await numbered(client, range(3))
         await eventually(lambda: first.waiting == 3)
@@ -304,7 +304,7 @@ async def test_acknowledged_is_what_was_committed(broker: Broker) -> None:
         assert first.waiting == 0
         await numbered(client, range(3, 5))
         await eventually(lambda: first.waiting == 2)
-    second = Keeper(broker.url, "careful", share="")  # after a crash before the commit
+    second = Keeper(broker.url, "careful")  # after a crash before the commit
     async with second.running(), broker.client() as client:
         await numbered(client, [5])
         await eventually(lambda: second.waiting == 3)
@@ -313,7 +313,7 @@ async def test_acknowledged_is_what_was_committed(broker: Broker) -> None:
 
 
 async def test_the_broker_keeps_what_we_have_no_room_for(broker: Broker) -> None:
-    keeper = Keeper(broker.url, "small", share="", waiting_messages=10)
+    keeper = Keeper(broker.url, "small", waiting_messages=10)
     async with keeper.running(), broker.client() as client:
         await numbered(client, range(100))
         await eventually(lambda: keeper.waiting == 10)
@@ -324,7 +324,7 @@ async def test_the_broker_keeps_what_we_have_no_room_for(broker: Broker) -> None
 
 
 async def test_of_qos_0_the_broker_waits_as_well(broker: Broker) -> None:
-    keeper = Keeper(broker.url, "full", LimitSettings(waiting_frames=10), share="")
+    keeper = Keeper(broker.url, "full", LimitSettings(waiting_frames=10))
     async with keeper.running(), broker.client() as client:
         for number in range(40):
             await client.publish(f"fleet/d{number}/position", json.dumps(OURS), qos=0)
