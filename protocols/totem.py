@@ -24,6 +24,7 @@ are not looked at: which sum they are is told nowhere.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from fastcrc import crc16
@@ -47,6 +48,7 @@ AT_ALARMS = {
     0x40: "vibration", 0x41: "idle", 0x42: "hardAcceleration", 0x43: "hardBraking",
 }  # fmt: skip
 STATUS_ALARMS = {31: "sos", 29: "overspeed", 27: "geofenceExit", 26: "geofenceEnter", 25: "gpsAntennaCut"}
+ANY_STATUS_ALARM = sum(1 << bit for bit in STATUS_ALARMS)
 IGNITION, CHARGING = 30, 28
 OUTPUTS = (23, 22, 21)
 VALID, VALID_WITH_TEMPERATURES = 14, 12
@@ -185,26 +187,27 @@ def read(frame: Frame) -> list[Report]:
 def _time_ms(digits: str, *, day_first: bool = False) -> int:
     if len(digits) < 12:
         raise CantRead(f"no time: {digits}")
-    first, month, third, hour, minute, second = (int(digits[place : place + 2]) for place in range(0, 12, 2))
+    first, third = int(digits[:2]), int(digits[4:6])
     year, day = (third, first) if day_first else (first, third)
-    return time_ms(year, month, day, hour, minute, second)
+    return time_ms(year, int(digits[2:4]), day, int(digits[6:8]), int(digits[8:10]), int(digits[10:12]))
 
 
-def _fixed(layout: re.Pattern[str], body: str, report: Report) -> dict[str, str]:
-    """The fields of a line of fixed widths; what the two forms have alike is in the report."""
+def _fixed(layout: re.Pattern[str], body: str, report: Report) -> dict[str, Any]:
+    """The fields of a line of fixed widths, None where they aren't there; what the two forms have alike is in the report."""
     found = layout.match(body)
     if found is None:
         raise CantRead(f"the fields have other widths: {body[:100]}")
-    fields = {name: value for name, value in found.groupdict().items() if value is not None}
+    fields: dict[str, Any] = found.groupdict()
     report.latitude = minutes(fields["latitude"], fields["north"])
     report.longitude = minutes(fields["longitude"], fields["east"])
     report.satellites, report.course_deg = int(fields["satellites"]), int(fields["course"])
     report.odometer_m = int(fields["odometer"]) * 1000
-    if "battery" in fields:
+    if fields["battery"] is not None:
         report.battery_v, report.power_v = int(fields["battery"]) / 10, int(fields["supply"])
+    attributes = report.attributes
     for name in ("adc1", "adc2", "adc3", "adc4", "temp1", "temp2"):
-        if name in fields:
-            report.attributes[name] = fields[name]
+        if (value := fields.get(name)) is not None:
+            attributes[name] = value
     return fields
 
 
@@ -215,9 +218,10 @@ def _at(text: str) -> Report:
     if kind in AT_ALARMS:
         report.alarm(AT_ALARMS[kind])
     status = int(fields["status"], 16)
-    for bit, name in STATUS_ALARMS.items():
-        if status >> bit & 1:
-            report.alarm(name)
+    if status & ANY_STATUS_ALARM:
+        for bit, name in STATUS_ALARMS.items():
+            if status >> bit & 1:
+                report.alarm(name)
     report.ignition = float(status >> IGNITION & 1)
     attributes = report.attributes
     attributes["charge"] = bool(status >> CHARGING & 1)
@@ -225,9 +229,9 @@ def _at(text: str) -> Report:
         attributes[f"out{number}"] = bool(status >> bit & 1)
     attributes["status"] = status
     report.time_ms = _time_ms(fields["time"])
-    if "fine_battery" in fields:
+    if fields["fine_battery"] is not None:
         report.battery_v = int(fields["fine_battery"]) / 100
-    report.valid = bool(status >> (VALID_WITH_TEMPERATURES if "temp2" in fields else VALID) & 1)
+    report.valid = bool(status >> (VALID if fields["temp2"] is None else VALID_WITH_TEMPERATURES) & 1)
     report.gsm = int(fields["gsm"])
     report.speed_kmh = int(fields["speed"])
     attributes["hdop"] = float(fields["hdop"])
