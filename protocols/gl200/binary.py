@@ -14,6 +14,7 @@ Tail        send time 7 | count u16 | crc u16 | 0D 0A, of every message
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from protocols.cursor import Around, Cursor
@@ -97,6 +98,7 @@ def identity(message: bytes) -> str:
     return _name(message[places[0] : places[0] + 8])
 
 
+@lru_cache(maxsize=4096)
 def imei(packed: bytes) -> str:
     """135790246811220 is sent as 0D 39 5A 18 44 0B 16 00; empty when its check digit says that it is none."""
     if len(packed) < 8 or max(packed[:7]) > 99 or packed[7] > 9 or not packed[0]:
