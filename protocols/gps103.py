@@ -226,25 +226,11 @@ def _keyword(report: Report, keyword: str) -> None:
 
 
 def _place(report: Report, fields: list[str]) -> None:
-    at = 7
     report.valid = fields[6] == "A"
-
-    def letter(*known: str) -> str:
-        nonlocal at
-        if at < len(fields) and fields[at] in known:
-            at += 1
-            return fields[at - 1]
-        return ""
-
-    def angle(before: str, letters: tuple[str, str], *, may_be_empty: bool) -> float:
-        nonlocal at
-        text = fields[at]
+    report.latitude, at = _angle(fields, 7, ("N", "S"))
+    report.longitude, at = _angle(fields, at, ("E", "W"))
+    if fields[at : at + 1] == [""] and not {"E", "W"}.intersection(fields[at - 2 : at]):  # an empty letter
         at += 1
-        after = letter(*letters, "") if may_be_empty else letter(*letters)
-        return minutes(text, after or before)
-
-    report.latitude = angle(letter("N", "S"), ("N", "S"), may_be_empty=False)
-    report.longitude = angle(letter("E", "W"), ("E", "W"), may_be_empty=True)
     report.time_ms = _time(fields[2], fields[5])
     told = fields[at:] + [""] * 8
     report.speed_kmh = _number(told[0], 0.0) * KMH_PER_KNOT
@@ -259,6 +245,20 @@ def _place(report: Report, fields: list[str]) -> None:
     if fields[1] == "DTC" and told[6]:
         report.attributes["dtcs"] = told[6][:64]
     _keep_number(report, "temp1", told[7])
+
+
+def _angle(fields: list[str], at: int, letters: tuple[str, str]) -> tuple[float, int]:
+    """Degrees, whose letter stands before or behind them, or nowhere; and where they end."""
+    letter = ""
+    if fields[at] in letters:
+        letter = fields[at]
+        at += 1
+    text = fields[at]
+    at += 1
+    if at < len(fields) and fields[at] in letters:
+        letter = fields[at]
+        at += 1
+    return minutes(text, letter), at
 
 
 def _time(local: str, utc: str) -> int | None:
@@ -327,11 +327,11 @@ def _other(fields: list[str]) -> Report:
 
 
 def _number(text: str, otherwise: float = NAN) -> float:
-    return float(text) if NUMBER.fullmatch(text) else otherwise
+    return float(text) if text and NUMBER.fullmatch(text) else otherwise
 
 
 def _keep_number(report: Report, name: str, text: str) -> None:
-    if NUMBER.fullmatch(text):
+    if text and NUMBER.fullmatch(text):
         value: Any = float(text)
         report.attributes[name] = int(value) if value.is_integer() and "." not in text else value
 

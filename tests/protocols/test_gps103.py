@@ -53,6 +53,10 @@ ROWS = [
         report("tracker,2605220715,,F,021530.000,A,4313.2000,N,07658.2000,,0,0"), {**AT, "attributes": {}},
         id="no letter of the longitude",
     ),
+    pytest.param(
+        report("tracker,2605220715,,F,021530.000,A,4313.2000,N,07658.2000,E,,90.5"), {**AT, "course_deg": 90.5, "attributes": {}},
+        id="a letter, and no speed",
+    ),
     pytest.param(report(f",2605220715,100%,{PLACE},0.00,0"), {**AT, "battery_percent": 100.0, "attributes": {}}, id="battery"),
     pytest.param(report(f"help me,2605220715,,{PLACE},0.00,0"), {**AT, "alarm": "sos", "attributes": {}}, id="sos"),
     pytest.param(report(f"acc off,2605220715,,{PLACE},0.00,0"), {**AT, "ignition": False, "attributes": {}}, id="ignition"),
