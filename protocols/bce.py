@@ -185,14 +185,15 @@ def blocks(message: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 @lru_cache(maxsize=1024)  # a tracker sends what it was set up for: a handful of combinations
-def layout(masks: tuple[int, ...]) -> tuple[struct.Struct, tuple[tuple[str, int], ...]]:
-    """How the fields of some masks are read: names, and the value that says "not sent" (-1: none does)."""
-    letters, names = "<", []
+def layout(masks: tuple[int, ...]) -> tuple[struct.Struct, tuple[tuple[str, float], ...]]:
+    """How the fields of some masks are read: names, and the value that says "not sent" (NaN: none does)."""
+    letters = "<"
+    names: list[tuple[str, float]] = []
     for place, (mask, fields) in enumerate(zip(masks, MASKS, strict=False)):
         for bit, (form, told) in fields.items():
             if mask >> bit & 1:
                 letters += form
-                names += [(name, ALL_ONES[form] if place == ENGINE else -1) for name in told]
+                names += [(name, ALL_ONES[form] if place == ENGINE else NAN) for name in told]
     return struct.Struct(letters), tuple(names)
 
 

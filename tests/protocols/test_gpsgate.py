@@ -9,14 +9,14 @@ from protocols.gpsgate import sentence
 from tests.protocols.laws import hear, hold, rounded
 
 CODEC = codec("gpsgate")
-LOGIN = b"$FRLIN,,user1,8IVHF*7A\r\n"  # the specification's own
-RMC = sentence(b"GPRMC,154403.000,A,6311.64120,N,01438.02740,E,10.0,90.0,270707,,")
+LOGIN = sentence(b"FRLIN,,truck7,QWERT")
+RMC = sentence(b"GPRMC,010203.000,A,4230.00000,N,07015.00000,E,10.0,90.0,150621,,")
 MESSAGE = sentence(
-    b"FRCMD,353067011111111,_SendMessage,,1918.1942,S,09906.3696,W,2246.5,010.0,295.9,150416,213147.50,1,"
+    b"FRCMD,351111122222333,_SendMessage,,1030.0000,S,02015.0000,W,1500.5,010.0,270.5,150621,010203.50,1,"
     b"SosButton=1,voltage=4.1,Note=a b"
 )
-PING = sentence(b"FRCMD,353067011111111,_Ping,voltage=4")
-WELCOME = sentence(b"FRSES,2354152789")
+PING = sentence(b"FRCMD,351111122222333,_Ping,voltage=4")
+WELCOME = sentence(b"FRSES,2326228847")
 LAWFUL = [LOGIN, RMC.replace(b"\r\n", b"\0"), MESSAGE, PING, sentence(b"FRVER,1,0,Client 1"), b"$FRLIN,x*00\r\n"]
 
 
@@ -26,24 +26,24 @@ LAWFUL = [LOGIN, RMC.replace(b"\r\n", b"\0"), MESSAGE, PING, sentence(b"FRVER,1,
     [
         pytest.param(
             RMC,
-            {"time": "2007-07-27T15:44:03.000Z", "valid": True, "latitude": 63.19402, "longitude": 14.63379, "speed_kmh": 18.52}
+            {"time": "2021-06-15T01:02:03.000Z", "valid": True, "latitude": 42.5, "longitude": 70.25, "speed_kmh": 18.52}
             | {"course_deg": 90.0, "attributes": {}},
             id="GPRMC",
         ),
         pytest.param(
             MESSAGE,
-            {"time": "2016-04-15T21:31:47.500Z", "valid": True, "latitude": -19.3032367, "longitude": -99.10616}
-            | {"altitude_m": 2246.5, "speed_kmh": 18.52, "course_deg": 295.9, "alarm": "sos"}
+            {"time": "2021-06-15T01:02:03.500Z", "valid": True, "latitude": -10.5, "longitude": -20.25}
+            | {"altitude_m": 1500.5, "speed_kmh": 18.52, "course_deg": 270.5, "alarm": "sos"}
             | {"attributes": {"sosButton": 1.0, "voltage": 4.1, "note": "a b"}},
             id="_SendMessage",
         ),
         pytest.param(
-            sentence(b"FRCMD,0097,_SendMessage, ,7618.51990,N,4002.26182,E,350,1,,250816,183522,0"),
+            sentence(b"FRCMD,0042,_SendMessage, ,1030.00,N,02015.00,E,350,1,,150621,010203,0"),
             {
-                "time": "2016-08-25T18:35:22.000Z",
+                "time": "2021-06-15T01:02:03.000Z",
                 "valid": False,
-                "latitude": 76.308665,
-                "longitude": 40.0376970,
+                "latitude": 10.5,
+                "longitude": 20.25,
                 "altitude_m": 350.0,
             }
             | {"speed_kmh": 1.852, "attributes": {}},
@@ -61,15 +61,15 @@ def test_a_sentence_is_read_whole(line: bytes, row: dict[str, object], end: byte
 @pytest.mark.parametrize(
     ("line", "login", "known", "reply"),
     [
-        pytest.param(LOGIN, "user1", True, WELCOME, id="welcome"),
-        pytest.param(LOGIN, "user1", False, b"$FRERR,AuthError,Unknown device*51\r\n", id="a stranger is told so"),
+        pytest.param(LOGIN, "truck7", True, WELCOME, id="welcome"),
+        pytest.param(LOGIN, "truck7", False, b"$FRERR,AuthError,Unknown device*51\r\n", id="a stranger is told so"),
         pytest.param(
             sentence(b"FRLIN,IMEI,1234123412341234,"), "1234123412341234", True, sentence(b"FRSES,3531471488"), id="by IMEI"
         ),
         pytest.param(sentence(b"FRLIN,IMEI"), None, True, b"$FRERR,AuthError,Parse error*2C\r\n", id="without a name"),
         pytest.param(sentence(b"FRVER,1,1,Client"), None, True, sentence(b"FRVER,1,0,GpsGate Server 1.0"), id="version"),
-        pytest.param(MESSAGE, "353067011111111", True, b"", id="a message has no answer"),
-        pytest.param(MESSAGE, "353067011111111", False, b"", id="nor has a stranger's"),
+        pytest.param(MESSAGE, "351111122222333", True, b"", id="a message has no answer"),
+        pytest.param(MESSAGE, "351111122222333", False, b"", id="nor has a stranger's"),
         pytest.param(sentence(b"FRWDT,NMEA"), None, True, b"", id="positions will follow"),
     ],
 )
@@ -79,12 +79,17 @@ def test_what_is_answered(line: bytes, login: str | None, known: bool, reply: by
     assert bool(received.frames) == (known and line is MESSAGE)
 
 
+def test_the_checksum_is_that_of_the_specification() -> None:
+    denial = b"$FRERR,AuthError,You have provided wrong username or password*18\r\n"
+    assert sentence(denial[1:-5]) == denial
+
+
 def test_a_wrong_checksum_is_refused_and_explained() -> None:
-    received = hear(CODEC.session(), LOGIN + RMC.replace(b"A,6311", b"A,6312"))
+    received = hear(CODEC.session(), LOGIN + RMC.replace(b"A,4230", b"A,4231"))
     (reject,) = received.rejects
     assert (received.frames, reject.reason) == ([], "the checksum is wrong")
     assert reject.unchecked is not None
-    assert CODEC.decode([reject.unchecked]).columns.latitude.tolist() == pytest.approx([63.2106867])
+    assert CODEC.decode([reject.unchecked]).columns.latitude.tolist() == pytest.approx([42.5166667])
 
 
 @pytest.mark.parametrize("line", [b"hello\r\n", sentence(b"FRLIN,,,x"), sentence(b"XXYYY,1"), sentence(b"FRCMD,")])
@@ -93,7 +98,7 @@ def test_what_is_no_sentence(line: bytes) -> None:
     assert (received.frames, len(received.rejects)) == ([], 1)
 
 
-@pytest.mark.parametrize("line", [sentence(b"FRCMD,1"), sentence(b"FRCMD,1,_SendMessage,,1918"), sentence(b"GPRMC,1")])
+@pytest.mark.parametrize("line", [sentence(b"FRCMD,1"), sentence(b"FRCMD,1,_SendMessage,,1030"), sentence(b"GPRMC,1")])
 def test_what_cant_be_read_becomes_a_dead_letter(line: bytes) -> None:
     decoded = CODEC.decode(hear(CODEC.session(), line).frames)
     assert (len(decoded.columns), len(decoded.unreadable)) == (0, 1)

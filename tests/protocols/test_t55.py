@@ -19,11 +19,11 @@ RMC = sentence("GPRMC,225446.50,A,4916.45,N,12311.12,W,000.5,054.7,191120,020.3,
 LAWFUL = [
     b"123456789012345\r\n",
     RMC,
-    b"4711/0123456789/" + RMC,
+    b"77/0123456789/" + RMC,
     b"9876,$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n",
     b"$GPFID,ID77*00\r\n",
     sentence("GPGSV,2,1,08,01,40,083,46"),
-    b"$ID,350030950111111,1,WMCS,0,IOP,O,0x02,I,0x01,GPSEX,A,D,010220,T,101112,S,8:4,La,52.5,N,Lo,13.4,E,H,90.0,V,36.5,DD,1200\r\n",
+    b"$ID,351111122222333,1,WMCS,0,IOP,O,0x02,I,0x01,GPSEX,A,D,010220,T,101112,S,8:4,La,52.5,N,Lo,13.4,E,H,90.0,V,36.5,DD,1200\r\n",
 ]
 
 
@@ -50,7 +50,7 @@ FIX = {"time": "2020-11-19T22:54:46.500Z", "valid": True, "latitude": 49.2741667
             id="RMC of two systems, south and east, that is not vouched for, without a checksum",
         ),
         pytest.param(
-            RMC.strip() + b",11,350030950111111,1,090,012,5,67\r\n",
+            RMC.strip() + b",11,351111122222333,1,090,012,5,67\r\n",
             FIX
             | {"speed_kmh": 0.926, "course_deg": 54.7, "satellites": 11.0, "ignition": True, "battery_v": 12.0}
             | {"attributes": {"fuel": 90, "io1": "5", "io2": "67"}},
@@ -95,9 +95,9 @@ FIX = {"time": "2020-11-19T22:54:46.500Z", "valid": True, "latitude": 49.2741667
             id="PUBX, the example in u-blox' description",
         ),
         pytest.param(
-            b"QZE,350030950111111,35,28062020,113553,22.5,-114.5,60,22,A,1\r\n",
-            {"time": "2020-06-28T11:35:53.000Z", "valid": True, "latitude": 22.5, "longitude": -114.5, "speed_kmh": 60.0}
-            | {"course_deg": 22.0, "ignition": True, "attributes": {"event": 35}},
+            b"QZE,351111122222333,21,01022021,030405,22.5,-114.5,60,22,A,1\r\n",
+            {"time": "2021-02-01T03:04:05.000Z", "valid": True, "latitude": 22.5, "longitude": -114.5, "speed_kmh": 60.0}
+            | {"course_deg": 22.0, "ignition": True, "attributes": {"event": 21}},
             id="QZE",
         ),
         pytest.param(
@@ -108,23 +108,23 @@ FIX = {"time": "2020-11-19T22:54:46.500Z", "valid": True, "latitude": 49.2741667
             id="WMCS",
         ),
         pytest.param(
-            b"$ID,350030950111111,1,2,ALARM,0x00004000,IOP,M,48,GPSET,V\r\n",
-            {"time": None, "valid": False, "attributes": {"status": 0x4000, "event": "GPSET"}, "no_fix": True},
+            b"$ID,351111122222333,1,2,ALARM,0x00000200,IOP,M,9,GPSEH,V\r\n",
+            {"time": None, "valid": False, "attributes": {"status": 0x200, "event": "GPSEH"}, "no_fix": True},
             id="WMCS that has no place to tell",
         ),
         pytest.param(
-            sentence("GPIOP,01000000,00000011,0.50,0.00,0.00,1.25,12.69,4.24"),
-            {"time": None, "valid": False, "power_v": 12.69, "battery_v": 4.24, "no_fix": True}
-            | {"attributes": {"input": 64, "output": 3, "adc1": 0.5, "adc2": 0.0, "adc3": 0.0, "adc4": 1.25}},
+            sentence("GPIOP,00100001,00000011,0.50,0.00,0.00,1.25,12.50,3.90"),
+            {"time": None, "valid": False, "power_v": 12.5, "battery_v": 3.9, "no_fix": True}
+            | {"attributes": {"input": 33, "output": 3, "adc1": 0.5, "adc2": 0.0, "adc3": 0.0, "adc4": 1.25}},
             id="GPIOP",
         ),
         pytest.param(
-            sentence("GPTXT,NET,1003,Some Net,-53,232 01"),
+            sentence("GPTXT,NET,2042,Some Net,-71,123 04"),
             {
                 "time": None,
                 "valid": False,
-                "gsm": -53.0,
-                "attributes": {"operator": "Some Net", "mcc": 232, "mnc": 1},
+                "gsm": -71.0,
+                "attributes": {"operator": "Some Net", "mcc": 123, "mnc": 4},
                 "no_fix": True,
             },
             id="GPTXT",
@@ -138,19 +138,19 @@ def test_a_sentence_is_read_whole(line: bytes, row: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        (b"$PGID,359853000111111*0F\r\n", "359853000111111"),
+        (b"$PGID,352222233333444*00\r\n", "352222233333444"),
         (b"$DEVID,0x01AB*41\r\n", "0x01AB"),
-        (b"$PSIWMDID,6Q51*2F\r\n", "6Q51"),
-        (b"$PCPTI,A Router,184453,184453.0,6F*57\r\n", "A Router"),
-        (b'$CONNECT,350030950111111,NETWORK,"x",V,120.69\r\n', "350030950111111"),
+        (b"$PSIWMDID,9Z88*00\r\n", "9Z88"),
+        (b"$PCPTI,A Router,010203,010203.0,6F*00\r\n", "A Router"),
+        (b'$CONNECT,351111122222333,NETWORK,"x",V,120.69\r\n', "351111122222333"),
         (b"$GPFID,ID77\r\n", "ID77"),
-        (b"$IMEI=355797031111111\r\n", "355797031111111"),
-        (b"IMEI 351467108711111\r\n", "351467108711111"),
-        (b"086415031C20\r\n", "086415031C20"),
-        (b"660420156A0066AA" + RMC, "660420156A0066AA"),
-        (b"990000561211111," + RMC, "990000561211111"),
-        (b"4711/0123456789/" + RMC, "0123456789"),
-        (b"QZE,350030950111111,35,28062020,113553,22.5,-114.5,60,22,A,1\r\n", "350030950111111"),
+        (b"$IMEI=353333344444555\r\n", "353333344444555"),
+        (b"IMEI 354444455555666\r\n", "354444455555666"),
+        (b"0A1B2C3D4E5F\r\n", "0A1B2C3D4E5F"),
+        (b"0123456789ABCDEF" + RMC, "0123456789ABCDEF"),
+        (b"355555566666777," + RMC, "355555566666777"),
+        (b"77/0123456789/" + RMC, "0123456789"),
+        (b"QZE,351111122222333,21,01022021,030405,22.5,-114.5,60,22,A,1\r\n", "351111122222333"),
     ],
 )
 def test_who_it_is(line: bytes, name: str) -> None:

@@ -13,7 +13,7 @@ FULL = (  # the manual's example, with what later firmware has behind the IMEI
     b"090907070718,13145826175,GPRMC,070718.000,A,2234.0228,N,11403.0764,E,10.00,90.5,070909,,,A*73,F,help me, "
     b"imei:354776030042714,05,40.5,F:4.15V,1,132,40512,460,01,2531,647E\r\n"
 )
-NO_FIX = b",+48606000000,,L,, imei:354776030042714,,,F:4.28V,0,52,11565,247,01,000E,1FC5\r\n"
+NO_FIX = b",+10203040506,,L,, imei:354776030042714,,,F:3.75V,0,50,12345,123,04,0010,ABCD\r\n"
 LAWFUL = [BASIC, BASIC + b"\r\n", FULL, NO_FIX, b"hello\r\n"]
 
 PLACE = {"time": "2009-09-07T07:07:18.000Z", "valid": True, "latitude": 22.5670467, "longitude": 114.0512733}
@@ -32,30 +32,30 @@ SECOND = PLACE | {"altitude_m": 40.5, "satellites": 5.0, "power_v": 4.15, "speed
             id="a line end behind the checksum",
         ),
         pytest.param(
-            BASIC.replace(b"2234.0228,N,11403.0764,E", b"2234.0228,S,6.7907,"),
-            MOVING | {"latitude": -22.5670467, "longitude": 0.1131783, "alarm": "sos", "attributes": {"signal": "F"}},
+            BASIC.replace(b"2234.0228,N,11403.0764,E", b"2234.0228,S,5.2500,"),
+            MOVING | {"latitude": -22.5670467, "longitude": 0.0875, "alarm": "sos", "attributes": {"signal": "F"}},
             id="minutes alone, near Greenwich",
         ),
         pytest.param(FULL, SECOND | {"alarm": "sos", "attributes": TAIL | {"charge": True}}, id="full"),
         pytest.param(
             FULL.replace(b"help me", b"ACC OFF")
             .replace(b"GPRMC", b"GNRMC")
-            .replace(b"F:4.15V,1", b"L:4.15V/ADC1=0.20V/ADC2=1.5V,0"),
-            SECOND | {"ignition": False, "attributes": TAIL | {"charge": False, "adc1": 0.2, "adc2": 1.5}},
+            .replace(b"F:4.15V,1", b"L:4.15V/ADC1=0.35V/ADC2=1.5V,0"),
+            SECOND | {"ignition": False, "attributes": TAIL | {"charge": False, "adc1": 0.35, "adc2": 1.5}},
             id="ignition and voltages",
         ),
         pytest.param(
             NO_FIX,
-            {"time": None, "valid": False, "power_v": 4.28, "no_fix": True}
+            {"time": None, "valid": False, "power_v": 3.75, "no_fix": True}
             | {
                 "attributes": {
                     "signal": "L",
-                    "number": "+48606000000",
+                    "number": "+10203040506",
                     "charge": False,
-                    "mcc": 247,
-                    "mnc": 1,
-                    "lac": 14,
-                    "cid": 0x1FC5,
+                    "mcc": 123,
+                    "mnc": 4,
+                    "lac": 16,
+                    "cid": 0xABCD,
                 }
             },
             id="without a fix",
