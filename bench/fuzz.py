@@ -58,7 +58,7 @@ def run(name: str, told: argparse.Namespace) -> bool:
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=told.seconds + 300)
     lines = (done.stdout + done.stderr).splitlines()
     summary = next((line for line in reversed(lines) if line.startswith("Done ")), "")
-    print(f"{name}: {summary or 'failed'}", flush=True)
+    print(f"{name}: {'failed' if done.returncode else summary or 'holds'}", flush=True)
     if done.returncode:
         print("\n".join(line for line in lines if not line.startswith(("#", "INFO:")))[-6000:], flush=True)
         if found := sorted((RESULTS / name).glob("*-*"), key=lambda path: path.stat().st_mtime):

@@ -55,6 +55,7 @@ class Link(Stream):
     """One connection. The object's number of a record is passed over once the tracker has said who it is."""
 
     largest_frame_bytes = LARGEST_FRAME_BYTES
+    most_trackers = 4096  # a packet holds 64 kB of records, each of any tracker
 
     def __init__(self) -> None:
         super().__init__()

@@ -35,6 +35,7 @@ class Stream(ABC):
     """A connection or, with `whole`, one datagram. Holds at most one message that isn't whole, or what follows a login."""
 
     largest_frame_bytes = 4096
+    most_trackers = 4  # that one message may name, one after the other: one that names two in turns would ask for ever
 
     def __init__(self, *, whole: bool = False) -> None:
         self.whole = whole
@@ -46,6 +47,7 @@ class Stream(ABC):
         self._rejected = 0
         self._asked: str | None = None
         self._held: bytes = b""  # the message that said whose it is
+        self._asks = 0  # how often it did
 
     # --- to be written for each protocol
 
@@ -131,10 +133,15 @@ class Stream(ABC):
         if asked is None or self.closed:
             return received
         self.tracker, self.known, self._asked, self._held = asked, known, None, b""
-        if known:
+        self._asks += 1
+        if self._asks > self.most_trackers:
+            self.reject(f"a message names at most {self.most_trackers} trackers", message, received)
+        elif known:
             self.hear(message, received)
         else:
             self.stranger(message, received)
+        if self._asked is None:
+            self._asks = 0
         del self._buffer[: self._go_on(self._buffer, received)]
         if self.closed:
             self._buffer.clear()

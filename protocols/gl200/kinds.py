@@ -224,9 +224,8 @@ def _information(message: Text) -> list[Report]:
         report.power_v = int(value) / 1000
     if model in ("GV350M", "GV310LAU"):
         message.next()  # which accessories, or which network
-    elif second := message.next():
-        put(attributes, "power2", second)
-        attributes["power2"] /= 1000
+    elif (second := message.next()).isdecimal():
+        attributes["power2"] = int(second) / 1000
     if battery := message.next():
         report.battery_v = float(battery)
     if charge := message.next():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from protocols import CODECS, Codec, Commanded, Frame, Received
 from protocols.commands import BY_NAME
 from protocols.reports import Report, decode_each
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import MORE, MOST_REJECTED, Buffer, Stream
 from tests.protocols.bounds import READ_BYTES, check, check_commands, heard, held_bytes, most_held, quickest_s, seeds
 
 EACH = pytest.mark.parametrize("codec", CODECS, ids=[codec.name for codec in CODECS])
@@ -135,3 +135,29 @@ def test_the_laws_notice_what_is_wrong() -> None:
     little = Hoarder()
     little.receive(b"A")
     assert quickest_s(session, b"A") > 5 * quickest_s(little, b"A") + 5e-6
+
+
+class TwoNames(Stream):
+    def cut(self, data: Buffer, at: int) -> int:
+        end = self.find(data, b"\n", at)
+        return end + 1 if end >= 0 else MORE
+
+    def hear(self, message: bytes, received: Received) -> None:
+        if message == b"?\n":
+            self.reject("no", message, received)
+        elif self.speaks("one", message, received) and self.speaks("two", message, received):
+            received.frames.append(Frame("line", message))
+
+
+def test_a_message_that_names_two_trackers_in_turns_comes_to_an_end() -> None:
+    session = TwoNames()
+    received = heard(session, b"x\n")
+    assert ([reject.reason for reject in received.rejects], received.close) == (["a message names at most 4 trackers"], False)
+    assert len(heard(session, b"x\n").rejects) == 1  # and the connection goes on
+
+
+def test_who_sends_nothing_that_can_be_read_is_hung_up_on() -> None:
+    whole, slow = TwoNames(), TwoNames()
+    received = heard(whole, b"?\n" * 5000)
+    assert (len(received.rejects), received.close) == (MOST_REJECTED, True)
+    assert sum(len(heard(slow, b"?\n").rejects) for _ in range(5000)) == MOST_REJECTED
