@@ -15,7 +15,8 @@ import structlog
 from dashboards import shapes, sql
 from dashboards.identity import Viewer
 from dashboards.notices import ANY_ALERT, AlertRow, from_alert, with_toast
-from telematics.live import AlertNews
+from dashboards.orders import commands_of, from_command
+from telematics.live import AlertNews, CommandNews
 from telematics.store.records import Event
 
 if TYPE_CHECKING:
@@ -99,6 +100,16 @@ class Live:
         events = list(events)
         await self._learn_ids([event for event in events if _key(event) not in self._event_ids])
         return [self._encoder.encode(shapes.from_event(event, self._event_ids.get(_key(event), 0))) for event in events]
+
+    async def commands(self, viewer: Viewer, news: Iterable[CommandNews]) -> list[bytes]:
+        """As they stand now, each once, the newest first."""
+        ids = sorted({one.id for one in news})
+        try:
+            rows = await commands_of(self.server.database, viewer, ids)
+        except sql.UNREACHABLE as error:
+            log.warning("commands are not shown live", reason=str(error))
+            return []
+        return [self._encoder.encode(from_command(row)) for row in rows]
 
     async def alerts(self, viewer: Viewer, news: Iterable[AlertNews], language: str) -> list[bytes]:
         """Alerts as JSON, oldest first; none when the database can't be asked just now: the feed has them."""

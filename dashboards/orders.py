@@ -21,6 +21,7 @@ from protocols import Command, WrongParameter
 from protocols.commands import BY_NAME, TYPES, CommandType, checked
 from telematics.store import commands as store
 from telematics.store.commands import NewCommand
+from telematics.store.database import Database
 
 STATES = ("queued", "sent", "answered", "failed", "expired", "withdrawn")
 REASONS = (
@@ -204,20 +205,16 @@ async def saved_of(shared: State, viewer: Viewer, saved_id: int) -> SavedRow:
 
 async def command_of(shared: State, viewer: Viewer, command_id: int) -> CommandRow:
     """Raises Problem 404 when there is none, or it isn't the viewer's."""
-    row = await sql.row(
-        shared.server.database,
-        "commands",
-        CommandRow,
-        id=command_id,
-        device_id=None,
-        states=None,
-        limit=1,
-        offset=0,
-        **viewer.scope,
-    )
-    if row is None:
+    rows = await commands_of(shared.server.database, viewer, [command_id])
+    if not rows:
         raise not_found("command")
-    return row
+    return rows[0]
+
+
+async def commands_of(database: Database, viewer: Viewer, ids: Sequence[int]) -> list[CommandRow]:
+    """Those of these that the viewer may see, the newest first."""
+    which = {"ids": list(ids), "device_id": None, "states": None, "limit": len(ids), "offset": 0}
+    return await sql.rows(database, "commands", CommandRow, **which, **viewer.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +251,7 @@ async def send(shared: State, actor: Actor, devices: Sequence[DeviceRow], wish: 
                 connection, "command.queued", account_id=device.account_id, subject=f"device {device.id}", details=details
             )
             numbers.append(number)
-    return [await command_of(shared, actor.viewer, number) for number in numbers]
+    return (await commands_of(shared.server.database, actor.viewer, numbers))[::-1]
 
 
 def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:

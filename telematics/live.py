@@ -77,7 +77,7 @@ class Feed:
         news.devices.update(filter(sees, devices))
         news.events.extend(event for event in events if sees(event.device_id))
         news.alerts.extend(alert for alert in alerts if self.account_id in (None, alert.account_id))
-        news.commands.extend(command for command in commands if sees(command.device_id))
+        news.commands.extend(command for command in commands if self.account_id in (None, command.account_id))
         if news:
             self._wake.set()
             if hurry and not news.devices.isdisjoint(devices):

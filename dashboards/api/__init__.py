@@ -15,6 +15,7 @@ from dashboards.api import (
     geofences,
     groups,
     health,
+    listen,
     messengers,
     notification_tests,
     notifications,
@@ -50,6 +51,7 @@ ROUTERS = tuple(
         geofences,
         groups,
         health,
+        listen,
         messengers,
         notification_tests,  # before notifications, whose paths take any number
         notifications,

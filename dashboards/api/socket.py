@@ -3,16 +3,17 @@
 A viewer costs a set of numbers on the bus, not a queue: while a slow one takes its time, newer positions replace older ones.
 Messages are Traccar's: {"devices": […], "positions": […], "events": […]}, any of them; {} says that the line is alive. Ours are
 {"removed": [id, …]}: devices that are gone, or another's now, and {"alerts": […]}: new ones and those that somebody acknowledged
-or commented, each with `toast`, whether a rule names this viewer.
-`/api/socket?only=alerts` brings nothing but those: for pages without a map.
+or commented, each with `toast`, whether a rule names this viewer, and {"commands": […]}: those that were queued, and those that
+something became of. `/api/socket?only=alerts` brings nothing but these two: for pages without a map.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import structlog
@@ -50,10 +51,10 @@ async def live(socket: WebSocket, token: str | None = None, only: str | None = N
         with shared.auth.watch(signed) as ended:
             await _serve(socket, shared, signed, ended, only_alerts=only == "alerts")
     except (Problem, Refused) as error:
-        await _refuse(socket, error)
+        await refuse(socket, error)
 
 
-async def _refuse(socket: WebSocket, error: Problem | Refused) -> None:
+async def refuse(socket: WebSocket, error: Problem | Refused) -> None:
     log.info("live socket refused", reason=str(error))
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await socket.close(POLICY_VIOLATION, error.title if isinstance(error, Problem) else "Not in your tariff")
@@ -63,8 +64,15 @@ async def _serve(socket: WebSocket, shared: State, signed: Signed, ended: asynci
     """Until the viewer goes away or what vouches for the viewer ends."""
     await socket.accept()
     view = View(socket, shared, signed, language_of(socket, signed.viewer), only_alerts)
+    await run_until_gone(socket, shared, signed, ended, view.tell())
+
+
+async def run_until_gone(
+    socket: WebSocket, shared: State, signed: Signed, ended: asyncio.Event, telling: Coroutine[Any, Any, None]
+) -> None:
+    """`telling` talks to an accepted socket until the viewer goes away, or what vouches for the viewer ends."""
     tasks = [
-        asyncio.create_task(view.tell(), name="live socket"),
+        asyncio.create_task(telling, name="live socket"),
         asyncio.create_task(_until_gone(socket)),
         asyncio.create_task(_until_signed_out(shared, signed, ended)),
     ]
@@ -177,6 +185,8 @@ class View:
             await self._send({"events": await live.events(events)})
         if news.alerts:
             await self._send({"alerts": await live.alerts(viewer, news.alerts, self.language)})
+        if news.commands:
+            await self._send({"commands": await live.commands(viewer, news.commands)})
 
     async def _tell_removed(self, device_ids: Sequence[int]) -> None:
         for some in batched(device_ids, REMOVED_AT_ONCE):

@@ -56,6 +56,9 @@ class Taps:
     def __init__(self) -> None:
         self._taps: dict[str, set[Tap]] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._taps.values()))
+
     def __bool__(self) -> bool:
         return bool(self._taps)
 
