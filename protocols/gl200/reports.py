@@ -7,9 +7,9 @@ from typing import Any
 from protocols.gl200.canbus import can_fields
 from protocols.gl200.models import model_of
 from protocols.gl200.text import (
+    FIXED,
     Text,
     hours_s,
-    is_degrees,
     is_status,
     moment,
     percent,
@@ -21,19 +21,13 @@ from protocols.gl200.text import (
 from protocols.reports import NAN, CantRead, Report
 
 MOST_PLACES = 64  # the manuals say 15
-FIXED = 12  # fields of a place, its cell and what is appended
 
 
 def fixed(message: Text) -> list[Report]:
     """`name,power,type,count,place…,telemetry`: one report per place; the telemetry is the last one's."""
     fields = message.fields
     vin = message.model.vin or len(fields[3]) == 17
-    message.at = start = 8 if vin else 7
-    if not (len(fields) > start + 13 and is_degrees(fields[start + 4]) and is_degrees(fields[start + 5])):
-        message.at = 3
-        if not message.seek_place():
-            message.at = start
-    start = message.at
+    start = _begin(message, 8 if vin else 7)
     if vin and fields[3]:
         message.attributes["vin"] = fields[3]
     reports = places(message, fields[start - 1])
@@ -54,6 +48,8 @@ def usual(fields: list[str]) -> Report | None:
         return None
     (head, version, _, _, power, _, _, hdop, speed, course, altitude, longitude, latitude, time, _, _, _, _, _,
      odometer, hours, first, second, battery, status, rpm, consumption, fuel, _, _) = fields  # fmt: skip
+    if len(version) > 10:
+        return None
     model = model_of(version)
     if (
         not (longitude[-7:-6] == latitude[-7:-6] == "." and len(longitude) < 12 and len(latitude) < 12 and len(time) == 14)
@@ -94,20 +90,25 @@ def usual(fields: list[str]) -> Report | None:
     )
 
 
+def _begin(message: Text, usually: int) -> int:
+    """Go to the first place: where it usually is, where its shape is found, or, when it is empty, some places before that."""
+    message.at = 3
+    if not message.seek_place() or (message.at - usually) % FIXED == 0:
+        message.at = usually
+    return message.at
+
+
 def places(message: Text, count: str) -> list[Report]:
     """As many places as count says. What is appended to the last one is taken as well."""
     many = int(count) if count.isdecimal() else 1
     if many > MOST_PLACES:
         raise CantRead(f"{many} places can't be in one message")
-    report = message.place()
-    message.appended(report)
-    reports = [report]
+    reports = [message.place()]
     for _ in range(1, many):
-        if len(message.fields) - message.at < FIXED:
+        if not message.go_on(reports[-1]):
             break
-        report = message.place()
-        message.appended(report)
-        reports.append(report)
+        reports.append(message.place())
+    message.appended(reports[-1])
     return reports
 
 
@@ -135,7 +136,8 @@ def _telemetry(message: Text, report: Report, kind: str) -> None:
     elif rest:
         if "." in rest[0]:
             report.odometer_m = float(rest[0]) * 1000
-        report.battery_percent = percent(rest[-1])
+        level = rest[1] if len(rest) > 1 and (not rest[0] or "." in rest[0]) else rest[0]
+        report.battery_percent = percent(level if level.isdecimal() else rest[-1])
 
 
 def _vehicle(report: Report, rest: list[str]) -> int:
@@ -173,12 +175,7 @@ def extended(message: Text) -> list[Report]:
     """`name,mask,power,type,count,place…`, the model's telemetry, then what the mask says."""
     fields = message.fields
     vin = message.model.vin
-    message.at = start = 9 if vin else 8
-    if not (len(fields) > start + 5 and is_degrees(fields[start + 4]) and is_degrees(fields[start + 5])):
-        message.at = 3
-        if not message.seek_place():
-            message.at = start
-    start = message.at
+    start = _begin(message, 9 if vin else 8)
     if vin and fields[3]:
         message.attributes["vin"] = fields[3]
     mask, power, count = int(fields[start - 4] or "0", 16), fields[start - 3], fields[start - 1]

@@ -94,7 +94,7 @@ class Link(Stream):
             if count:
                 received.reply += b"+SACK:GTHBD,%s,%s$" % (version, count)
             return
-        if head == b"+ACK:" + head[5:]:
+        if head.startswith(b"+ACK"):
             received.answers.append(_answer(message))
         received.frames.append(Frame("text", message, b"+SACK:%s$" % count if count else b""))
 

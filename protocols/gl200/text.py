@@ -26,6 +26,7 @@ STATES: dict[str, tuple[float, float]] = {  # of the device: ignition, motion
     "42": (NAN, 1.0),
 }
 MOST_NETWORKS, MOST_CELLS = 64, 7
+FIXED = 12  # fields of a place, its cell and what is appended
 FEWEST_DIGITS = 6  # of a status, which is longer than any field beside it
 
 
@@ -74,6 +75,18 @@ class Text:
                 self.at = at - 4
                 return True
         return False
+
+    def go_on(self, report: Report) -> bool:
+        """From behind the cell of one place to the next one: models differ in how many fields stand between them."""
+        fields, cell = self.fields, self.at
+        for at in range(cell, min(cell + 5, len(fields) - 11)):
+            if is_degrees(fields[at + 4]) and is_degrees(fields[at + 5]):
+                if at > cell and "." in fields[at - 1]:
+                    report.odometer_m = float(fields[at - 1]) * 1000
+                self.at = at
+                return True
+        self.at += 1 if self.model.reserves else 0  # the next one is empty, or there is none
+        return len(fields) - self.at > FIXED
 
     def place(self) -> Report:
         """Accuracy, km/h, degrees, metres, longitude, latitude, time, and the cell behind them."""
@@ -137,7 +150,7 @@ class Text:
 
 def _satellites(report: Report, value: str) -> None:
     if value:
-        report.satellites = int(value)
+        report.satellites = float(value)
 
 
 def _trigger(report: Report, value: str) -> None:
@@ -157,9 +170,13 @@ def is_degrees(field: str) -> bool:
     return field[-7:-6] == "." and len(field) < 12
 
 
-@lru_cache(maxsize=4096)
 def is_status(field: str) -> bool:
-    return FEWEST_DIGITS <= len(field) <= 10 and all(digit in "0123456789ABCDEFabcdef" for digit in field)
+    return FEWEST_DIGITS <= len(field) <= 10 and _is_hex(field)
+
+
+@lru_cache(maxsize=4096)
+def _is_hex(field: str) -> bool:
+    return all(digit in "0123456789ABCDEFabcdef" for digit in field)
 
 
 @lru_cache(maxsize=64)
@@ -187,12 +204,12 @@ def _whole(text: str, *, most: int) -> int:
 def hours_s(text: str) -> float:
     """`01138:30:24`: hours, minutes, seconds."""
     if text[-6:-5] == ":":  # nearly always
-        return int(text[:-6]) * 3600 + int(text[-5:-3]) * 60 + int(text[-2:])
+        return float(int(text[:-6]) * 3600 + int(text[-5:-3]) * 60 + int(text[-2:]))
     if not text:
         return NAN
     hours, _, rest = text.partition(":")
     minutes, _, seconds = rest.partition(":")
-    return int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+    return float(int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0))
 
 
 @lru_cache(maxsize=4096)

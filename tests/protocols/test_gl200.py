@@ -251,6 +251,44 @@ def test_text(kind: str, fields: str, version: str, expected: list[dict[str, Any
     assert rows(message(kind, fields, version=version)) == expected
 
 
+NEXT = PLACE.replace("070809", "070909")
+
+
+@pytest.mark.parametrize(
+    ("fields", "version"),
+    [
+        pytest.param(f"cat,0,0,3,{PLACE},25.2,{NEXT},25.2,{NEXT},25.2,90", "1A0800", id="the odometer behind each cell"),
+        pytest.param(f"cat,0,0,3,{PLACE},18,{NEXT},18,{NEXT},18,0,,90,0,,", "DE0114", id="the signal behind each cell"),
+        pytest.param(f"cat,0,0,3,{PLACE},18,0,,{NEXT},18,0,,{NEXT},18,0,,90,0,,", "DE0114", id="three fields behind each cell"),
+        pytest.param(
+            f",,10,3,{PLACE},01,9,{NEXT},01,9,{NEXT},01,9,0.5,,,,90,220100,,,", "6E0504", id="satellites behind each cell"
+        ),
+        pytest.param(f",,10,3,{PLACE},,{NEXT},,{NEXT},,0.5,,,,90,220100,,,", "FFAA04", id="a model that nobody knows"),
+    ],
+)
+def test_several_places(fields: str, version: str) -> None:
+    fixes = rows(message("FRI", fields, version=version))
+    assert [(fix["time"][14:19], fix["latitude"]) for fix in fixes] == [("08:09", -43.25), ("09:09", -43.25), ("09:09", -43.25)]
+    assert [fix.get("battery_percent") for fix in fixes] == [None, None, 90.0]
+
+
+def test_an_empty_place_before_others_counts() -> None:
+    fixes = rows(message("FRI", f"cat,0,0,2,{NOWHERE},,{NEXT},,78", version="1A0800"))
+    assert [fix.get("latitude") for fix in fixes] == [None, -43.25]
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "9" * 5000])
+def test_numbers_without_an_end_are_borne(digits: str) -> None:
+    for kind, fields in [
+        ("FRI", f",,10,1,{PLACE},01,{digits},1234.5,{digits}:00:00,,,90,220100,{digits},,"),
+        ("FRI", f",,10,{digits},{PLACE},00,{digits},{digits}:00:00,,,90,220100,,,"),
+        ("ERI", f",00000002,{digits},10,1,{PLACE},00,{digits},,,,90,220100,,{digits}"),
+        ("CAN", f",00,1,00000FFF,{digits},{digits}"),
+    ]:
+        decoded = CODEC.decode(laws.hear(CODEC.session(), message(kind, fields)).frames)
+        assert len(decoded.columns) + len(decoded.unreadable) >= 1
+
+
 def test_the_usual_report_is_read_as_any_other() -> None:
     for fields in ("12603,10,1", ",10,1"):
         for tail in ("00,1234.5,00117:31:26,13442,250,90,220100,,,", ",,,,,,110000,,,"):
