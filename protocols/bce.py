@@ -21,11 +21,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import NAN, CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 16 << 10  # the largest seen have 650 bytes; a block's own length would let it have 64 KB
 HANDSHAKE = b"#BCE#\r\n"
@@ -152,7 +151,7 @@ class Link(Stream):
     def hear(self, message: bytes, received: Received) -> None:
         if self._broken:  # over TCP a wrong sum means that we are out of step: the tracker begins anew, and sends again
             unchecked = Frame("blocks", message[: self._broken]) if self._broken > 9 else None
-            received.rejects.append(BadFrame("the checksum is wrong", message[: self._broken + 2][:KEPT_BYTES], unchecked))
+            self.reject("the checksum is wrong", message[: self._broken + 2], received, unchecked)
             self.close("", message, received)
             return
         if message == HANDSHAKE:

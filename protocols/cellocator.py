@@ -24,12 +24,11 @@ from collections.abc import Sequence
 from math import degrees
 from typing import Any
 
-from protocols.errors import BadFrame
 from protocols.fields import KMH_PER_MPS, time_ms
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 4096  # modules are a few hundred bytes; the length of type 11 would allow 64 KB
 MARK = b"MCG"
@@ -75,7 +74,7 @@ class Link(Stream):
         type_ = message[4]
         kind = {STATUS_TYPE: "status" if message[3] == ord("P") else "other status", MODULES: "modules"}.get(type_, str(type_))
         if sum(message[4:-1]) & 0xFF != message[-1]:
-            received.rejects.append(BadFrame("the checksum is wrong", message[:KEPT_BYTES], Frame(kind, message)))
+            self.reject("the checksum is wrong", message, received, Frame(kind, message))
             return
         unit = message[5:9]
         if not self.speaks(str(int.from_bytes(unit, "little")), message, received):

@@ -20,13 +20,12 @@ import re
 import zlib
 from typing import Any
 
-from protocols.errors import BadFrame
 from protocols.fields import KMH_PER_KNOT, minutes
 from protocols.frames import Frame
 from protocols.nmea import checksum, moment_ms, number, rmc
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 1024
 END = re.compile(rb"[\0\n]")
@@ -61,7 +60,7 @@ class Link(Stream):
             self.reject("no NMEA sentence", message, received)
         elif unchecked:
             frame = Frame(kind, body) if kind in READERS else None
-            received.rejects.append(BadFrame("the checksum is wrong", message[:KEPT_BYTES], frame))
+            self.reject("the checksum is wrong", message, received, frame)
         elif kind == "FRLIN":
             self._login(rest.split(","), message, received)
         elif kind == "FRVER":

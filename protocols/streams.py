@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 
 from protocols.commands import CannotSend, Command
 from protocols.errors import BadFrame
+from protocols.frames import Frame
 from protocols.session import Received
 
 MORE = 0  # from `cut`: the message is not whole yet
@@ -95,9 +96,9 @@ class Stream(ABC):
             self._held = message
         return False
 
-    def reject(self, reason: str, data: Buffer, received: Received) -> None:
-        """It becomes a dead letter; the connection goes on, unless there were too many of them."""
-        received.rejects.append(BadFrame(reason, bytes(data[:KEPT_BYTES])))
+    def reject(self, reason: str, data: Buffer, received: Received, unchecked: Frame | None = None) -> None:
+        """It becomes a dead letter; the connection goes on, unless there were too many of them. `unchecked`: see BadFrame."""
+        received.rejects.append(BadFrame(reason, bytes(data[:KEPT_BYTES]), unchecked))
         self._rejected += 1
         if self._rejected >= MOST_REJECTED:
             self.closed = received.close = True

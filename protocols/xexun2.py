@@ -26,11 +26,10 @@ from collections.abc import Iterator
 from math import trunc
 from typing import Any
 
-from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 4096  # 1023 of payload, were each of them an escaped one
 FLAG = b"\xfa\xaf"
@@ -84,7 +83,7 @@ class Link(Stream):
             self.reject("the frame is shorter than its length says", message, received)
         elif checksum(payload) != sent:
             unchecked = Frame(kind, payload) if kind is not None else None
-            received.rejects.append(BadFrame("the checksum is wrong", message[:KEPT_BYTES], unchecked))
+            self.reject("the checksum is wrong", message, received, unchecked)
         elif self.speaks(imei.hex()[:15], message, received):
             reply = framed(struct.pack(">HH8sHHB", type_, index, imei, 1, 0xFFFE, 1))
             if kind is not None:

@@ -143,6 +143,14 @@ def test_a_frame_that_comes_byte_by_byte_is_summed_once() -> None:
     assert [one.payload for one in frames] == [wire]
 
 
+MESSAGES = [
+    frame(block(0xA5, 1, FIX, FIX)),
+    frame(block(0xA0, 1, structure((1, 0x7FFF), PLACE + ENGINE))),
+    frame(block(0xC1, 1)),
+    frame(block(0xA5, 2, FIX), block(0xA5, 3, FIX)),
+    HANDSHAKE,
+]
+
+
 def test_the_laws() -> None:
-    messages = [frame(block(0xA5, 1, FIX, FIX)), frame(block(0xA0, 1, structure((1, 0x7FFF), PLACE + ENGINE)))]
-    hold(CODEC, [*messages, frame(block(0xC1, 1)), frame(block(0xA5, 2, FIX), block(0xA5, 3, FIX)), HANDSHAKE])
+    hold(CODEC, MESSAGES)

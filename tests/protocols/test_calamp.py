@@ -148,7 +148,10 @@ def test_any_datagram_is_borne(noise: bytes, at: int, data: bytes) -> None:
     list(decoded.columns.rows())
 
 
+MESSAGES = [EVENT, message(3, IDENTITY), message(10, SHORT + bytes(2)), message(0, b"")]
+
+
 def test_the_laws() -> None:
-    hold(CODEC, [EVENT, message(3, IDENTITY), message(10, SHORT + bytes(2)), message(0, b"")])
+    hold(CODEC, MESSAGES)
     frames = [frame for data in (EVENT, message(3, b""), message(10, SHORT + bytes(2))) for frame in datagram(data).frames]
     assert list(CODEC.decode(frames).columns.rows()) == [row for one in frames for row in CODEC.decode([one]).columns.rows()]

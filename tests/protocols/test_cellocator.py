@@ -159,5 +159,8 @@ def test_what_cant_be_read_becomes_a_dead_letter(part: tuple[int, bytes]) -> Non
     assert (len(decoded.columns), len(decoded.unreadable)) == (0, 1)
 
 
+MESSAGES = [MANUAL, status(b"S"), modules(GPS, CLOCK, BUS), status()[:-1] + b"\0"]
+
+
 def test_the_laws() -> None:
-    hold(CODEC, [MANUAL, status(b"S"), modules(GPS, CLOCK, BUS), status()[:-1] + b"\0"])
+    hold(CODEC, MESSAGES)

@@ -17,7 +17,7 @@ MESSAGE = sentence(
 )
 PING = sentence(b"FRCMD,351111122222333,_Ping,voltage=4")
 WELCOME = sentence(b"FRSES,2326228847")
-LAWFUL = [LOGIN, RMC.replace(b"\r\n", b"\0"), MESSAGE, PING, sentence(b"FRVER,1,0,Client 1"), b"$FRLIN,x*00\r\n"]
+MESSAGES = [LOGIN, RMC.replace(b"\r\n", b"\0"), MESSAGE, PING, sentence(b"FRVER,1,0,Client 1"), b"$FRLIN,x*00\r\n"]
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\0"])
@@ -110,4 +110,4 @@ def test_a_receiver_without_a_fix_says_nothing() -> None:
 
 
 def test_the_laws() -> None:
-    hold(CODEC, LAWFUL)
+    hold(CODEC, MESSAGES)

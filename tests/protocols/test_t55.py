@@ -16,7 +16,7 @@ def sentence(body: str) -> bytes:
 
 
 RMC = sentence("GPRMC,225446.50,A,4916.45,N,12311.12,W,000.5,054.7,191120,020.3,E")  # the standard's own example, in this century
-LAWFUL = [
+MESSAGES = [
     b"123456789012345\r\n",
     RMC,
     b"77/0123456789/" + RMC,
@@ -101,7 +101,7 @@ FIX = {"time": "2020-11-19T22:54:46.500Z", "valid": True, "latitude": 49.2741667
             id="QZE",
         ),
         pytest.param(
-            LAWFUL[-1],
+            MESSAGES[-1],
             {"time": "2020-02-01T10:11:12.000Z", "valid": True, "latitude": 52.5, "longitude": 13.4, "speed_kmh": 36.5}
             | {"course_deg": 90.0, "satellites": 4.0}
             | {"attributes": {"output": 2, "input": 1, "event": "GPSEX", "satVisible": 8, "totalDistance": 1200.0}},
@@ -205,4 +205,4 @@ def test_a_line_has_a_bound() -> None:
 
 
 def test_the_laws() -> None:
-    hold(CODEC, LAWFUL)
+    hold(CODEC, MESSAGES)

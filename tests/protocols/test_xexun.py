@@ -14,7 +14,7 @@ FULL = (  # the manual's example, with what later firmware has behind the IMEI
     b"imei:354776030042714,05,40.5,F:4.15V,1,132,40512,460,01,2531,647E\r\n"
 )
 NO_FIX = b",+10203040506,,L,, imei:354776030042714,,,F:3.75V,0,50,12345,123,04,0010,ABCD\r\n"
-LAWFUL = [BASIC, BASIC + b"\r\n", FULL, NO_FIX, b"hello\r\n"]
+MESSAGES = [BASIC, BASIC + b"\r\n", FULL, NO_FIX, b"hello\r\n"]
 
 PLACE = {"time": "2009-09-07T07:07:18.000Z", "valid": True, "latitude": 22.5670467, "longitude": 114.0512733}
 MOVING = PLACE | {"speed_kmh": 18.52, "course_deg": 90.5}
@@ -115,4 +115,4 @@ def test_what_cant_be_read_becomes_a_dead_letter(message: bytes) -> None:
 
 
 def test_the_laws() -> None:
-    hold(CODEC, LAWFUL)
+    hold(CODEC, MESSAGES)

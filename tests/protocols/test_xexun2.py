@@ -132,6 +132,9 @@ def test_what_cant_be_read_becomes_a_dead_letter(payload: bytes) -> None:
     assert (len(decoded.columns), len(decoded.unreadable)) == (0, 1)
 
 
+FULL = record(3, struct.pack(">I", 0xFBBFFAAF) + b"\x47" + SHORT + WIFI + CELLS + LONG)
+MESSAGES = [frame(0x14, records(FULL, record(0, b""))), frame(0x07, b"OK"), frame(0x01, b""), frame(0x14, b"\x01")]
+
+
 def test_the_laws() -> None:
-    full = record(3, struct.pack(">I", 0xFBBFFAAF) + b"\x47" + SHORT + WIFI + CELLS + LONG)
-    hold(CODEC, [frame(0x14, records(full, record(0, b""))), frame(0x07, b"OK"), frame(0x01, b""), frame(0x14, b"\x01")])
+    hold(CODEC, MESSAGES)
