@@ -29,6 +29,7 @@ from telematics.alerts.channels.mail import Mail
 from telematics.alerts.channels.sms import Sms
 from telematics.commands.serve import read_settings
 from telematics.config import ListenerSettings, Settings
+from telematics.mqtt.inbound import probe
 from telematics.store.database import Database, open_database
 from telematics.store.errors import StoreError, translate
 from telematics.store.sql import query
@@ -94,6 +95,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
         yield finding
     yield await _mail(settings)
     yield await _sms(settings)
+    yield await _mqtt(settings)
 
 
 async def _mail(settings: Settings) -> Finding:
@@ -119,6 +121,15 @@ async def _sms(settings: Settings) -> Finding:
     if wrong:
         return Finding("bad", f"SMS: {wrong}", "correct [sms] url, see docs/channels.md")
     return Finding("good", f"SMS through {settings.sms.url.partition('://')[0]}://…")  # the rest holds the password
+
+
+async def _mqtt(settings: Settings) -> Finding:
+    """Whether the broker takes us, under a name that disturbs no server, and may be subscribed to. Nothing is published."""
+    if settings.mqtt.url is None:
+        return Finding("note", "MQTT: nothing comes or goes by a broker", "set [mqtt] url, see docs/mqtt.md")
+    if wrong := await probe(settings.mqtt):
+        return Finding("bad", f"MQTT: {wrong}", "correct [mqtt] in the settings, or the broker's users and rights")
+    return Finding("good", "MQTT: the broker takes us and lets us subscribe")
 
 
 def _where(settings: Settings) -> str:

@@ -180,7 +180,7 @@ class Link:
         self._keep_s = keep_s
         self._will = will
         self.ready: Callable[[], Awaitable[None]] | None = None  # awaited before each connection
-        self._version = ProtocolVersion.V5
+        self.version = ProtocolVersion.V5
         self.client: Client | None = None  # while connected
         self.trouble: str | None = "not connected yet"
 
@@ -195,8 +195,8 @@ class Link:
                     tries = 0
                     await work(client)
             except (aiomqtt.MqttError, OSError) as error:
-                if self._is_too_new(error):
-                    self._version = ProtocolVersion.V311
+                if self.is_too_new(error):
+                    self.version = ProtocolVersion.V311
                 self._tell(sentence(error, self._settings))
             except Exception as error:  # trackers with sockets have nothing to do with it
                 log.exception("MQTT failed", client_id=self._name)
@@ -208,10 +208,10 @@ class Link:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Client]:
         """A connection for as long as the block lasts. Raises MqttError, or OSError of a file for TLS."""
-        client = Client(self._settings, self._version, self._name, heard=self._heard, keep_s=self._keep_s, will=self._will)
+        client = Client(self._settings, self.version, self._name, heard=self._heard, keep_s=self._keep_s, will=self._will)
         await _enter(client)
         self.client, self.trouble = client, None
-        log.info("connected to the MQTT broker", client_id=self._name, version=self._version.name)
+        log.info("connected to the MQTT broker", client_id=self._name, version=self.version.name)
         try:
             yield client
         finally:
@@ -221,8 +221,8 @@ class Link:
             if client._disconnected.done():
                 client._disconnected.exception()  # nobody may have asked for it
 
-    def _is_too_new(self, error: Exception) -> bool:
-        return self._version is ProtocolVersion.V5 and isinstance(error, MqttConnectError) and _code(error) in OLD_BROKER
+    def is_too_new(self, error: Exception) -> bool:
+        return self.version is ProtocolVersion.V5 and isinstance(error, MqttConnectError) and _code(error) in OLD_BROKER
 
     def _tell(self, trouble: str) -> None:
         if trouble != self.trouble:

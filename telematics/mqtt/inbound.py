@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 import msgspec
 import structlog
+from aiomqtt import ProtocolVersion
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -22,7 +23,7 @@ from protocols import ANSWER, BadFrame, Codec, Frame, mqtt
 from protocols.http import payload
 from protocols.reports import CantRead
 from telematics.config import MqttSettings
-from telematics.mqtt.client import Client, Link, refused
+from telematics.mqtt.client import Client, Link, refused, sentence
 from telematics.mqtt.metrics import STRANGER, UNASKED, MqttMetrics
 from telematics.mqtt.sources import Source, sources
 
@@ -99,13 +100,9 @@ class Inbound:
         """Until the connection is lost."""
         shared = f"$share/{self._settings.share}/" if self._settings.share and client.shares else ""
         for source in self.sources:
-            topic = shared + source.filter
-            how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
             if shared:
                 await client.unsubscribe(source.filter, timeout=SUBSCRIBE_S)  # of a time when it wasn't
-            codes = await client.subscribe(topic, timeout=SUBSCRIBE_S, **how)
-            if any(refused(code) for code in codes):
-                raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")
+            await _subscribe(client, shared + source.filter)
         self.subscribed = True
         try:
             await client.lost()
@@ -178,3 +175,26 @@ class Inbound:
         self._metrics.dead += 1
         taken.codec = mqtt.CODEC  # which reads them all again when asked to
         self._intake.reject(taken, [BadFrame(reason, data)])
+
+
+async def _subscribe(client: Client, topic: str) -> None:
+    how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
+    codes = await client.subscribe(topic, timeout=SUBSCRIBE_S, **how)
+    if any(refused(code) for code in codes):
+        raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")
+
+
+async def probe(settings: MqttSettings) -> str | None:
+    """What is wrong with the way to the broker; None: all is well. Nothing is taken from it."""
+    link = Link(settings, f"{settings.client_id}-doctor", heard=lambda client, message: None)
+    for version in (ProtocolVersion.V5, ProtocolVersion.V311):
+        link.version = version
+        try:
+            async with link.connected() as client:
+                for source in sources(settings.sources):
+                    await _subscribe(client, source.filter)
+            return None
+        except (aiomqtt.MqttError, OSError) as error:
+            if not link.is_too_new(error):
+                return sentence(error, settings)
+    return "the broker knows neither MQTT 5 nor 3.1.1"

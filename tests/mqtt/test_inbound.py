@@ -347,7 +347,7 @@ async def test_two_that_share_split_the_messages(broker: Broker) -> None:
 async def test_a_broker_of_old_is_spoken_to_in_its_own_words(broker: Broker) -> None:
     """MQTT 3.1.1: no shared subscriptions and no Receive Maximum."""
     keeper = Keeper(broker.url, "old", waiting_messages=5)
-    keeper.inbound.link._version = aiomqtt.ProtocolVersion.V311
+    keeper.inbound.link.version = aiomqtt.ProtocolVersion.V311
     async with keeper.running(), broker.client() as client:
         assert keeper.inbound.link.client is not None
         assert not keeper.inbound.link.client.shares

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -222,19 +223,21 @@ async def test_the_last_will_and_the_farewell_say_offline(tmp_path_factory: pyte
         )
         told.follow({1: False})
         async with listening(broker) as listener:
-            for end in ("cut", "farewell"):
-                task = asyncio.create_task(told.run())
-                await eventually(lambda: listener.retained.get("telematics/status") == b"online")
-                if end == "cut":
-                    assert told.link.client is not None
-                    sock = told.link.client._client.socket()
-                    assert sock is not None
-                    sock.shutdown(2)
-                else:
-                    await told.say_goodbye()
-                await eventually(lambda: listener.retained["telematics/status"] == b"offline")
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+
+            def statuses() -> list[bytes]:
+                return [bytes(one.payload) for one in listener.heard if str(one.topic) == "telematics/status"]
+
+            task = asyncio.create_task(told.run())
+            await eventually(lambda: statuses() == [b"online"])
+            assert told.link.client is not None
+            sock = told.link.client._client.socket()
+            assert isinstance(sock, socket.socket)
+            sock.shutdown(socket.SHUT_RDWR)
+            await eventually(lambda: statuses() == [b"online", b"offline", b"online"])
+            await told.say_goodbye()
+            await eventually(lambda: statuses()[-1] == b"offline")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 # --- What Home Assistant documents -------------------------------------------------------------------------------------------
