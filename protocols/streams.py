@@ -99,9 +99,6 @@ class Stream(ABC):
     def reject(self, reason: str, data: Buffer, received: Received, unchecked: Frame | None = None) -> None:
         """It becomes a dead letter; the connection goes on, unless there were too many of them. `unchecked`: see BadFrame."""
         received.rejects.append(BadFrame(reason, bytes(data[:KEPT_BYTES]), unchecked))
-        self._rejected += 1
-        if self._rejected >= MOST_REJECTED:
-            self.closed = received.close = True
 
     def close(self, reason: str, data: Buffer, received: Received) -> None:
         """What follows can't be read: hang up. No reason: the protocol says good-bye."""
@@ -150,7 +147,7 @@ class Stream(ABC):
 
     def _go_on(self, data: Buffer, received: Received) -> int:
         """Hear all that is whole, up to a login. How many bytes that were."""
-        at, size = 0, len(data)
+        at, size, rejects = 0, len(data), len(received.rejects)
         while at < size and self._asked is None and not self.closed:
             end = self.cut(data, at)
             if at < end <= size:
@@ -164,6 +161,11 @@ class Stream(ABC):
                 self._found.clear()
             else:
                 break
+            if len(received.rejects) != rejects:
+                self._rejected += len(received.rejects) - rejects
+                rejects = len(received.rejects)
+                if self._rejected >= MOST_REJECTED:
+                    self.closed = received.close = True
         if at and self._found:
             self._found = {(mark, start - at): place - at for (mark, start), place in self._found.items()}
         if at < size and self._asked is None and not self.closed:

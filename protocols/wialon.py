@@ -39,6 +39,7 @@ from protocols.commands import Answer, CannotSend, Command
 from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.session import Codec, Decoded, Received, Unreadable
+from protocols.streams import MOST_REJECTED
 
 NUMBER = r"(\d{1,15}(?:\.\d{0,15})?)"
 FIELDS: tuple[tuple[str, str, str], ...] = (  # name · what may stand there besides NA or nothing · what AD says when it is wrong
@@ -93,6 +94,7 @@ class Link(msgspec.Struct):
     asked: str = ""  # who waits to be admitted
     waiting: tuple[str, bytes, bytes] | None = None  # the packet behind an id in front of it: type, body, line
     has_crc: bool = False  # the login said 2.0
+    rejected: int = 0  # lines
     told: int = 0  # commands that it has not answered
     spoke: bool = False  # at least one line was Wialon's
     refused: bool = False  # the last id in front of a packet was not ours: lines without an id are nobody's
@@ -132,7 +134,7 @@ class Link(msgspec.Struct):
     def _go_on(self, received: Received) -> None:
         """Read whole lines until there are none, or one asks to be admitted."""
         buffer, start = self.buffer, 0
-        while start < len(buffer) and not self.asked:
+        while start < len(buffer) and not self.asked and not self.closed:
             if self.skip:
                 step = min(self.skip, len(buffer) - start)
                 self.skip -= step
@@ -166,7 +168,11 @@ class Link(msgspec.Struct):
                 line = bytes(buffer[start:end]).rstrip(b"\r")
                 start = end + 1
                 if line:
+                    before = len(received.rejects)
                     self._line(received, line)
+                    self.rejected += len(received.rejects) - before
+                    if self.rejected >= MOST_REJECTED:
+                        self._close(received)
         if self.closed:
             return
         del buffer[:start]

@@ -19,6 +19,7 @@ from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.gt06 import commands, packets
 from protocols.session import Received
+from protocols.streams import MOST_REJECTED
 
 LARGEST_FRAME_BYTES = 8192  # camera pieces are the largest seen, a little over 1 KB
 MOST_STRAY_BYTES = LARGEST_FRAME_BYTES  # between two frames; whoever sends more does not speak GT06
@@ -105,6 +106,7 @@ class Stream:
         self._login_reply = b""  # set while a login waits for admit
         self._admitted = False
         self._stray = 0  # bytes since the last frame that belong to none
+        self._damaged = 0  # frames with a wrong checksum
         self._closed = False
 
     def receive(self, data: bytes) -> Received:
@@ -151,6 +153,10 @@ class Stream:
                 kind = kinds[data[body]]
                 unchecked = None if kind.special else Frame(kind.name, data[body + 1 : stop - 4], b"", self._zone_s)
                 received.rejects.append(BadFrame("the checksum is wrong", data[at : stop + 2], unchecked))
+                self._damaged += 1
+                if self._damaged >= MOST_REJECTED:
+                    self._closed = received.close = True
+                    return received
             else:
                 number, serial = data[body], data[stop - 4 : stop - 2]
                 kind = kinds[number]

@@ -30,7 +30,7 @@ def hostile(draw: st.DrawFn, messages: list[bytes]) -> bytes:
 
 @EACH
 def test_any_bytes_are_borne(codec: Codec) -> None:
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(hostile(seeds(codec)), st.lists(st.integers(0, 4096), max_size=4), st.booleans())
     def law(data: bytes, cuts: list[int], known: bool) -> None:
         check(codec, data, cuts, known=known)
@@ -51,6 +51,15 @@ def test_a_stream_without_end_is_bounded(codec: Codec) -> None:
                 assert held_bytes(session) <= most_held(codec, READ_BYTES)
                 if received.close:
                     break
+
+
+@EACH
+def test_what_cant_be_read_doesnt_flood_the_dead_letters(codec: Codec) -> None:
+    """The same damaged message again and again, and lines of nothing."""
+    for message in (*[seed for seed in seeds(codec) if len(seed) > 8][-2:], b"x#x#x\r\n"):
+        damaged = message[:-6] + bytes([message[-6] ^ 0x01]) + message[-5:]
+        received = heard(codec.session(), (message + damaged * (READ_BYTES // len(damaged)))[:READ_BYTES])
+        assert len(received.rejects) <= 3 * MOST_REJECTED
 
 
 @EACH
