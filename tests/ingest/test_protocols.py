@@ -33,6 +33,9 @@ MEITRACK_FIX = bytes.fromhex(  # a list of one record
     "00160387d61200cd810100910102004952db2701020300a301ec04000000002a39300d0a"
 )
 MEITRACK_STORED = b"@@A27,353358017784062,CCC,1*E0\r\n"
+OWNTRACKS_FIX = b'{"_type":"location","topic":"owntracks/jane/phone","tst":1717171717,"lat":43.2,"lon":76.9}'
+OWNTRACKS_POST = b"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(OWNTRACKS_FIX), OWNTRACKS_FIX)
+OPENGTS_GET = b"GET /?id=phone&gprmc=$GPRMC,160837,A,4312.0,N,07654.0,E,0.0,0.0,310524,, HTTP/1.1\r\nHost: x\r\n\r\n"
 WIALON_FIX = b"#SD#300524;120000;4314.0000;N;07656.0000;E;60;90;800;9\r\n"
 JT808_LOGIN = bytes.fromhex("7e01020001013800138000000141e87e")
 JT808_WELCOME = bytes.fromhex("7e80010005013800138000000000010102002c7e")
@@ -75,6 +78,8 @@ CASES = [
     pytest.param("gt06", "123456789012345", GT06_LOGIN, GT06_WELCOME, b"", b"", id="gt06"),
     pytest.param("teltonika", "356307042441013", b"\0\x0f356307042441013", b"\x01", TELTONIKA_FIX, b"\0\0\0\x01", id="teltonika"),
     pytest.param("osmand", "phone", b"", b"", OSMAND_GET % b"phone", b"HTTP/1.1 200", id="osmand"),
+    pytest.param("owntracks", "owntracks-jane-phone", b"", b"", OWNTRACKS_POST, b"HTTP/1.1 200", id="owntracks"),
+    pytest.param("opengts", "phone", b"", b"", OPENGTS_GET, b"HTTP/1.1 200", id="opengts"),
     pytest.param("h02", "4109000001", b"", b"", H02_FIX, b"*HQ,4109000001,V4,V1,20140818052825#", id="h02"),
     pytest.param("ruptela", "356307042441013", RUPTELA_HELLO, RUPTELA_WELCOME, RUPTELA_FIX, RUPTELA_STORED, id="ruptela"),
     pytest.param("tk103", "013600000001", b"(013600000001BP00HSO)", b"(013600000001AP01HSO)", b"", b"", id="tk103"),
@@ -110,6 +115,7 @@ async def test_stored_is_said_after_the_commit(
         pytest.param("teltonika", b"\0\x0f356307042441013", "356307042441013", b"\0", id="teltonika"),
         pytest.param("gt06", GT06_LOGIN, "123456789012345", b"", id="gt06 is silent"),
         pytest.param("osmand", OSMAND_GET % b"phone", "phone", b"HTTP/1.1 404", id="osmand"),
+        pytest.param("owntracks", OWNTRACKS_POST, "owntracks-jane-phone", b"HTTP/1.1 404", id="owntracks"),
     ],
 )
 async def test_a_stranger_is_told_so(name: str, login: bytes, unique_id: str, answer: bytes) -> None:
@@ -158,3 +164,20 @@ async def test_a_frame_that_only_answers_is_nothing_to_be_read(of: Codec) -> Non
     for device in (None, Device(1, 1, "truck", "truck", slot=0)):
         taken = decode([batch.Entry(tracker, device, answers, arrived=0.0)])
         assert (len(taken.reports.columns), taken.dead_letters, taken.acks) == (0, [], {})
+
+
+async def test_a_list_of_several_trackers_is_answered_once_when_all_that_is_ours_is_stored() -> None:
+    """flespi: the stranger between them is listed, and holds up nobody."""
+    messages = b",".join(
+        b'{"ident":"%s","timestamp":1717171717,"position.latitude":43.2,"position.longitude":76.9}' % name
+        for name in (b"first", b"stranger", b"second", b"first", b"last stranger")
+    )
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n[%s]" % (len(messages) + 2, messages)
+    async with doors("first", "second", codec=codec("flespi")) as house, call(house.port) as tracker:
+        await tracker.say(request)
+        await until(lambda: len(house.intake.strangers) == 2)
+        assert [name for name, _ in house.intake.reports] == ["first", "second"]
+        assert house.counts.bytes_out == 0, "nothing is stored yet"
+        house.intake.commit()
+        await tracker.hear(b"HTTP/1.1 200")
+        assert [name for _, name, _ in house.intake.strangers] == ["stranger", "last stranger"]
