@@ -23,6 +23,7 @@ from protocols.reports import NAN, CantRead, Report
 from protocols.session import Codec
 
 LARGEST_BODY_BYTES = 4 << 20  # a stream packs up to some thousand messages of about 1 kB into a request
+MOST_TRACKERS = 2000  # in a request; each is looked up, and nobody else is heard meanwhile
 
 NUMBERS: dict[str, tuple[str, float]] = {  # name: column, and what one of its units is there
     "position.latitude": ("latitude", 1),
@@ -88,6 +89,8 @@ def read_messages(payload: bytes) -> list[Said]:
         ident = message.get("ident")
         if isinstance(ident, str | int) and not isinstance(ident, bool) and (name := str(ident).strip()):
             said.setdefault(name, []).append(read_message(message))
+    if len(said) > MOST_TRACKERS:
+        raise CantRead(f"a list is of at most {MOST_TRACKERS} trackers: let the stream send fewer messages at once")
     if messages and not said:
         raise CantRead("no message says by ident which tracker it is of")
     return list(said.items())

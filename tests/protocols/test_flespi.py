@@ -119,6 +119,11 @@ def test_messages_of_one_tracker_are_one_frame() -> None:
     [
         (b"", 400, "the body is not JSON: Input data was truncated"),
         ([1], 400, "the body is no list of messages"),
+        (
+            [{"ident": n} for n in range(2001)],
+            400,
+            "a list is of at most 2000 trackers: let the stream send fewer messages at once",
+        ),
         ([{"timestamp": 1}], 400, "no message says by ident which tracker it is of"),
         ([of("a" * 200, 1)], 400, "an id has at most 128 printable characters"),
         (b" " * (LARGEST_BODY_BYTES + 1), 413, f"a body has at most {LARGEST_BODY_BYTES} bytes"),
