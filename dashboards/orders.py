@@ -17,8 +17,9 @@ from dashboards.identity import Viewer
 from dashboards.problems import Problem, not_found
 from dashboards.shapes import DeviceRow, Shape, instant
 from dashboards.state import State
-from protocols import Command, WrongParameter
+from protocols import CannotSend, Command, WrongParameter
 from protocols.commands import BY_NAME, TYPES, CommandType, checked
+from telematics.downlink.service import sms_text
 from telematics.store import commands as store
 from telematics.store.commands import NewCommand
 from telematics.store.database import Database
@@ -167,14 +168,28 @@ def from_type(known: CommandType) -> TypeOut:
 
 def types_of(shared: State, device: DeviceRow | None, *, sms: bool) -> list[CommandType]:
     """What can be said to the device by the protocol it reports by; to one that never reported, whatever there is."""
-    known = None if device is None else shared.server.devices.get(device.id)
-    name = "" if known is None else shared.server.protocol_of(known)
+    name = "" if device is None else _protocol(shared, device)
+    if sms and device is not None:
+        return [one for one in TYPES if _can_be_texted(name, one)]
     if not name:
         return list(TYPES)
-    codec = protocols.codec(name)
-    if sms:
-        return [one for one in TYPES if one.name == "custom" or (codec.sms is not None and one.name in codec.commands)]
-    return [one for one in TYPES if one.name in codec.commands]
+    return [one for one in TYPES if one.name in protocols.codec(name).commands]
+
+
+def _protocol(shared: State, device: DeviceRow) -> str:
+    """By which it reports; empty: it never did."""
+    known = shared.server.devices.get(device.id)
+    return "" if known is None else shared.server.protocol_of(known)
+
+
+def _can_be_texted(protocol: str, kind: CommandType) -> bool:
+    sample = {"integer": 1, "number": 1, "text": "1", "yes": True, "choice": "", "zone": "+00:00"}
+    parameters = {one.name: max(one.least, 1) if one.kind == "integer" else sample[one.kind] for one in kind.parameters}
+    try:
+        sms_text(protocol, Command(kind.name, parameters), "")
+    except CannotSend:
+        return False
+    return True
 
 
 def wanted(kind: str, parameters: Mapping[str, Any]) -> Command:
@@ -257,15 +272,21 @@ async def send(shared: State, actor: Actor, devices: Sequence[DeviceRow], wish: 
 def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:
     if device.blocked is not None or device.disabled:
         raise Problem(400, f"{device.name} is {'blocked' if device.blocked else 'disabled'}", "Unblock or enable it first.")
+    if wish.sms and shared.server.alerts.channels["sms"].configured is not None:
+        raise Problem(400, "This server sends no SMS", "Ask its administrator to set [sms] url.")
     if wish.sms and not device.phone:
         raise Problem(400, f"{device.name} has no phone number", "Write the number of its SIM card into the device's phone.")
     if wish.command.type not in {one.name for one in types_of(shared, device, sms=wish.sms)}:
-        known = shared.server.devices.get(device.id)
-        name = "" if known is None else shared.server.protocol_of(known)
+        name = _protocol(shared, device) or "unknown"
         how = f"by SMS to {name} trackers" if wish.sms else f"to {name} trackers"
         raise Problem(
             400, f"{BY_NAME[wish.command.type].title}: not {how}", "Ask /api/commands/types for what can be sent to this device."
         )
+    if wish.sms:
+        try:
+            sms_text(_protocol(shared, device), wish.command, "")
+        except CannotSend as error:
+            raise Problem(400, "This command can't be sent by SMS", f"{error}.") from None
 
 
 async def withdraw(shared: State, actor: Actor, row: CommandRow) -> None:

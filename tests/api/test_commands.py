@@ -117,7 +117,7 @@ async def test_a_group_is_told_at_once(world: World) -> None:
         ({"type": "positionPeriodic", "attributes": {"frequency": "often"}}, 400, "is a number"),
         ({"type": "setTimezone", "attributes": {"timezone": "Asia/Almaty"}}, 400, "is written +05:00"),
         ({"type": "custom", "attributes": {"data": "a\r\nb"}}, 400, "without control characters"),
-        ({"type": "custom", "attributes": {"data": "x"}, "textChannel": True}, 400, "has no phone number"),
+        ({"type": "custom", "attributes": {"data": "x"}, "textChannel": True}, 400, "This server sends no SMS"),
         ({"type": "custom", "attributes": {"data": "x"}, "lastsHours": -1}, 400, "lastsHours"),
         ({"id": 999999}, 404, "No such command"),
     ],

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from protocols.commands import checked
-from telematics.config import CommandSettings, ListenerSettings, Settings
+from telematics.config import CommandSettings, ListenerSettings, Settings, SmsSettings
+from telematics.downlink import Downlink
 from telematics.server import Server
 from telematics.store import commands as store
 from telematics.store.commands import NewCommand
+from tests.channels.smsc import Smsc, serving
 from tests.test_server import add_devices, rows, running, until
 
 NAME = "wialon-1"
@@ -113,16 +115,15 @@ async def test_a_command_waits_for_its_tracker_is_sent_and_answered(settings: Se
 
 
 async def test_one_after_the_other_and_again_when_nothing_is_said(settings: Settings) -> None:
-    async with house(settings, answer_s=0.5, tries=2) as (server, device_id):
-        async with connected(server) as tracker:
-            await order(server, device_id)
-            await order(server, device_id)
-            assert await tracker.hear() == b"#M#hello\r\n"
-            assert await tracker.hear() == b"#M#hello\r\n", "the first one again: nothing was said"
-            await becomes(server, ("failed", "no answer to 2 tries", None, 2), ("sent",))
-            assert await tracker.hear() == b"#M#hello\r\n", "the second one"
-            tracker.say("#AM#0")
-            await becomes(server, ("failed",), ("failed", "refused by the tracker", "0"))
+    async with house(settings, answer_s=0.5, tries=2) as (server, device_id), connected(server) as tracker:
+        await order(server, device_id)
+        await order(server, device_id)
+        assert await tracker.hear() == b"#M#hello\r\n"
+        assert await tracker.hear() == b"#M#hello\r\n", "the first one again: nothing was said"
+        await becomes(server, ("failed", "no answer to 2 tries", None, 2), ("sent",))
+        assert await tracker.hear() == b"#M#hello\r\n", "the second one"
+        tracker.say("#AM#0")
+        await becomes(server, ("failed",), ("failed", "refused by the tracker", "0"))
 
 
 async def test_what_a_tracker_does_in_silence_is_done_when_it_is_sent(settings: Settings) -> None:
@@ -227,3 +228,43 @@ async def test_text_messages_need_a_gateway_and_a_number(settings: Settings) -> 
     async with house(settings) as (server, device_id):
         await order(server, device_id, sms=True)
         await becomes(server, ("failed", "not configured: no SMS are sent: [sms] url is not set"))
+
+
+async def test_a_text_message_goes_by_the_gateway_and_is_done(settings: Settings) -> None:
+    smsc = Smsc()
+    async with serving(smsc):
+        gateway = SmsSettings(url=f"smpp://fleet:secret@127.0.0.1:{smsc.port}/Fleet/{{phone}}")
+        async with running(settings, sms=gateway) as server:
+            device_id = (await add_devices(server, (NAME,)))[NAME]
+            async with server.database.pool.connection() as connection:
+                await connection.execute("UPDATE devices SET phone = '+77011234567' WHERE id = %s", [device_id])
+            await order(server, device_id, sms=True)
+            await becomes(server, ("sent", None, None, 1, False))
+            assert [(one.destination[2], one.text) for one in smsc.received] == [("77011234567", "#M#hello")]
+            await order(server, device_id, "engineStop", sms=True)
+            await becomes(server, ("sent",), ("failed",))
+            reason = (await state(server))[1][1]
+            assert reason.startswith("cannot be sent: the tracker has never reported")
+            assert len(smsc.received) == 1
+
+
+async def test_a_crash_between_sending_and_writing_it_down_sends_it_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(settings) as (server, device_id):
+        await order(server, device_id)
+        await becomes(server, ("queued", "offline"))
+        with monkeypatch.context() as patch:
+            patch.setattr(Downlink, "_write", _never)  # the process is killed before it comes to that
+            async with connected(server) as tracker:
+                assert await tracker.hear() == b"#M#hello\r\n"
+            assert [row[0] for row in await state(server)] == ["queued"]
+            await asyncio.sleep(1.2)  # nor does the round under way
+    async with running(settings) as server, connected(server) as tracker:
+        assert await tracker.hear() == b"#M#hello\r\n", "at least once"
+        tracker.say("#AM#1")
+        await becomes(server, ("answered", None, "1", 1))
+
+
+async def _never(_: Downlink) -> None:
+    return None
