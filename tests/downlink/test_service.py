@@ -267,4 +267,4 @@ async def test_a_crash_between_sending_and_writing_it_down_sends_it_again(
 
 
 async def _never(_: Downlink) -> None:
-    return None
+    await asyncio.sleep(0.05)
