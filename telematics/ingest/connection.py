@@ -35,7 +35,19 @@ BEFORE_LOGIN, STRANGER = "before login", "unknown tracker"
 class Speaker(ABC):
     """Somebody who sends us bytes, by connection or datagram: a `batch.Source`."""
 
-    __slots__ = ("address", "called", "codec", "counts", "device", "handed_over", "intake", "session", "spoke_for", "stranger")
+    __slots__ = (
+        "address",
+        "called",
+        "codec",
+        "counts",
+        "device",
+        "handed_over",
+        "intake",
+        "session",
+        "several",
+        "spoke_for",
+        "stranger",
+    )
 
     lasting = True  # it can be told something as long as it is there; False: only for a while
 
@@ -49,6 +61,7 @@ class Speaker(ABC):
         self.stranger = False  # who logged in last is none of ours
         self.handed_over = False  # something of his is, or was, in the pipeline
         self.called = ""  # what who spoke last calls itself
+        self.several = False  # more than one tracker has spoken here
         self.spoke_for: set[int] = set()  # devices
 
     def hear(self, data: bytes) -> None:
@@ -57,11 +70,11 @@ class Speaker(ABC):
         try:
             at = time.time() if self.intake.taps else 0.0
             received = self.session.receive(data)
-            heard = [received] if at else None
+            heard = [(self.called, received)] if at else None
             while (unique_id := self._obey(received)) is not None:
                 received = self._log_in(unique_id)
                 if heard is not None:
-                    heard.append(received)
+                    heard.append((unique_id, received))
             if heard is not None:
                 self._overheard(data, at, heard)
         except Exception:  # sessions don't raise; should one, its tracker pays for it, and not all those of the port
@@ -108,20 +121,28 @@ class Speaker(ABC):
                 self.intake.reject(self, [BadFrame(BEFORE_LOGIN, frame.payload) for frame in reports])
         return [frame for frame in frames if frame.kind == ANSWER]
 
-    def _overheard(self, data: bytes, at: float, heard: list[Received]) -> None:
-        """Somebody listens to some tracker, perhaps this one."""
-        frames = [frame for received in heard for frame in received.frames]
-        rejects = [bad for received in heard for bad in received.rejects]
-        self.intake.taps.note(self.called, Overheard(at, True, self.codec, self.address, data, frames, rejects))
+    def _overheard(self, data: bytes, at: float, heard: list[tuple[str, Received]]) -> None:
+        """Somebody listens to some tracker, perhaps this one. Where several speak, perhaps several owners', each one's listeners
+        are told of its own frames, and never the bytes, in which the others' are, too."""
+        taps = self.intake.taps
+        if self.several:
+            for called, one in heard:
+                if called in taps and (one.frames or one.rejects):
+                    taps.note(called, Overheard(at, True, self.codec, self.address, b"", one.frames, one.rejects, shared=True))
+        elif self.called in taps:
+            frames = [frame for _, one in heard for frame in one.frames]
+            rejects = [bad for _, one in heard for bad in one.rejects]
+            taps.note(self.called, Overheard(at, True, self.codec, self.address, data, frames, rejects))
 
     def say(self, data: bytes) -> None:
         """To the tracker, now; told to who listens."""
-        if self.intake.taps:
+        if self.called in self.intake.taps and not self.several:
             self.intake.taps.note(self.called, Overheard(time.time(), False, self.codec, self.address, data))
         self.write(data)
 
     def _log_in(self, unique_id: str) -> Received:
         device = self.intake.lookup(self.codec.name, unique_id, self.address)
+        self.several |= self.called not in ("", unique_id)
         self.called = unique_id
         self.name(device)
         if device is not None:

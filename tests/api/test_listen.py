@@ -60,6 +60,66 @@ async def test_nobody_else_hears_it(world: World, name: str, whom: dict[str, Any
     assert refused.value.response.status_code == 403
 
 
+async def test_two_owners_by_one_connection_do_not_hear_each_other(world: World) -> None:
+    """As a relay does, that is used by several."""
+    device = await world.tracker()
+    query = "id={}&lat=43.25&lon={}&timestamp=1750000000"
+    request = "GET /?{} HTTP/1.1\r\nHost: x\r\n\r\n"
+    hers, his = query.format(device.unique_id, 76.5), query.format("imei-b1", 11.25)
+    async with await ear(world, "anna", deviceId=device.id) as anna, await ear(world, "boris", deviceId=world.ids["b1"]) as boris:
+        _, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["osmand"])
+        writer.write((request.format(his) + request.format(hers) + request.format(his)).encode())
+        (hears,) = await hear(anna, 1)
+        assert (hears["shared"], hears["hex"], hears["text"]) == (True, "", None)
+        (frame,) = hears["frames"]
+        assert [position["longitude"] for position in frame["positions"]] == [76.5]
+        assert "11.25" not in json.dumps(hears)
+        assert b"11.25" not in bytes.fromhex(frame["hex"])
+        told = await hear(boris, 2)
+        assert [position["longitude"] for one in told for frame in one["frames"] for position in frame["positions"]] == [
+            11.25
+        ] * 2
+        assert b"76.5" not in b"".join(bytes.fromhex(one["hex"] + "".join(f["hex"] for f in one["frames"])) for one in told)
+        writer.close()
+
+
+async def test_who_sells_a_tracker_hears_it_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.api.listen.LOOK_AGAIN_S", 0.1)
+    tracker = await world.tracker()
+    async with await ear(world, "anna", deviceId=tracker.id) as socket, world.signed_in("admin") as admin:
+        sold = {"name": "x", "uniqueId": tracker.unique_id, "accountId": world.ids["Boris Ltd"]}
+        assert (await admin.put(f"/api/devices/{tracker.id}", json=sold)).status_code == 200
+        async with asyncio.timeout(10):
+            await socket.wait_closed()
+        assert socket.close_code == 4404
+
+
+async def test_one_person_opens_so_many_and_is_told_why_no_more(world: World) -> None:
+    tracker = await world.tracker()
+    ears = [await ear(world, "anna", deviceId=tracker.id) for _ in range(6)]
+    async with asyncio.timeout(10):
+        await ears[-1].wait_closed()
+    assert ears[-1].close_code == 4429
+    await eventually(lambda: len(world.server.intake.taps) == 5)
+    for one in ears:
+        await one.close()
+    await eventually(lambda: not world.server.intake.taps)
+
+
+async def test_a_flood_is_thinned_out_and_acknowledged_all_the_same(world: World) -> None:
+    tracker = await world.tracker()
+    async with await ear(world, "rita", deviceId=tracker.id) as socket, online(world, tracker) as (reader, writer):
+        for _ in range(300):
+            writer.write(b"#P#\r\n")
+            async with asyncio.timeout(10):
+                assert await reader.readline() == b"#AP#\r\n"
+        missed = 0
+        async with asyncio.timeout(10):
+            while not missed:
+                missed = json.loads(await socket.recv()).get("missed", 0)
+    assert missed > 100
+
+
 async def test_nobody_is_listened_to_when_nobody_listens(world: World) -> None:
     tracker = await world.tracker()
     async with await ear(world, "anna", deviceId=tracker.id):
