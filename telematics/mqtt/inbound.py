@@ -9,7 +9,8 @@ dead letter. Both would come again for ever, and hold up the others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
@@ -23,6 +24,7 @@ from protocols import ANSWER, BadFrame, Codec, Frame, mqtt
 from protocols.http import payload
 from protocols.reports import CantRead
 from telematics.config import MqttSettings
+from telematics.ingest.taps import Overheard
 from telematics.mqtt.client import Client, Link, refused, sentence
 from telematics.mqtt.metrics import STRANGER, UNASKED, MqttMetrics
 from telematics.mqtt.sources import Source, sources
@@ -146,11 +148,15 @@ class Inbound:
             said = [(whose, Frame("location", payload(reports))) for whose, reports in source.read(topic, data)]
         except CantRead as error:
             self._reject(taken, str(error), data)
+            self._note(taken, name, data, rejects=[BadFrame(str(error), data)])
             return False
-        taken.codec = source.codec
+        taken.codec = source.kind.codec
+        if self._intake.taps:
+            for whose, frame in said:
+                self._note(taken, whose, data, [frame])
         ours = []
         for whose, frame in said:
-            device = self._intake.lookup(source.codec.name, whose, taken.address)
+            device = self._intake.lookup(taken.codec.name, whose, taken.address)
             if device is None:
                 self._metrics.drop(STRANGER)
             else:
@@ -159,6 +165,14 @@ class Inbound:
             taken.device = device
             self._intake.add(taken, [msgspec.structs.replace(frame, ack=ACK) if place == len(ours) else frame])
         return bool(ours)
+
+    def _note(
+        self, taken: Message, whose: str, data: bytes, frames: Sequence[Frame] = (), rejects: Sequence[BadFrame] = ()
+    ) -> None:
+        """For whoever listens in on that tracker."""
+        if self._intake.taps:
+            said = Overheard(time.time(), True, taken.codec, taken.address, data, frames, rejects)
+            self._intake.taps.note(whose, said)
 
     def _source(self, topic: str) -> tuple[Source | None, str]:
         for source in self.sources:

@@ -17,8 +17,17 @@ from telematics.config import MqttFieldSettings, MqttSourceSettings
 from telematics.mqtt.topics import filter_of, matcher
 
 STANDARD = (MqttSourceSettings(topic="owntracks/+/+", kind="owntracks"),)  # what the apps publish to by themselves
-Reader = Callable[[bytes, str], Said]  # of payload and topic
+Reader = Callable[[bytes], Said]
 Fields = dict[str, str | MqttFieldSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How messages are read, and whose they are by their topic where its pattern has no {id}; empty: the message says it."""
+
+    codec: Codec
+    read: Reader
+    named_by: Callable[[str], str] = lambda topic: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +35,21 @@ class Source:
     """Messages alike."""
 
     filter: str
-    codec: Codec
+    kind: Kind
     _matches: re.Pattern[str]
-    _read: Reader
 
     def names(self, topic: str) -> str | None:
         """Whose message it is by its topic, empty when that doesn't say; None: it isn't one of these."""
         found = self._matches.fullmatch(topic)
-        return None if found is None else found.groupdict().get("id", "")
+        return None if found is None else found.groupdict().get("id") or self.kind.named_by(topic)
 
     def read(self, topic: str, payload: bytes) -> Said:
-        """Whose reports, each with a name. Raises CantRead."""
+        """Whose reports, each with a name. The topic's comes before what the message says: the broker may have looked at who
+        publishes there. Raises CantRead."""
         if len(payload) > mqtt.LARGEST_BYTES:
             raise CantRead(f"a message has at most {mqtt.LARGEST_BYTES} bytes")
-        named = self.names(topic) or ""
-        return [(mqtt.identity(named or name), reports) for name, reports in self._read(payload, topic) if reports]
+        named = self.names(topic)
+        return [(mqtt.identity(named or name), reports) for name, reports in self.kind.read(payload) if reports]
 
 
 def sources(settings: Sequence[MqttSourceSettings] | None) -> list[Source]:
@@ -48,36 +57,32 @@ def sources(settings: Sequence[MqttSourceSettings] | None) -> list[Source]:
 
 
 def _source(settings: MqttSourceSettings) -> Source:
-    codec, read = KINDS[settings.kind]
-    if settings.fields:
-        read = _with_fields(settings.fields)
-    return Source(filter_of(settings.topic), codec, matcher(settings.topic), read)
+    kind = KINDS[settings.kind] if not settings.fields else Kind(mqtt.CODEC, _with_fields(settings.fields))
+    return Source(filter_of(settings.topic), kind, matcher(settings.topic))
 
 
-def _read_owntracks(payload: bytes, topic: str) -> Said:
-    """The topic says whose, whatever the message says: the broker may have looked at who publishes there."""
-    _, reports = owntracks.read_message(payload)
-    return [(owntracks.tracker_of(topic), reports)]
+def _read_owntracks(payload: bytes) -> Said:
+    name, reports = owntracks.read_message(payload)
+    return [(name or "", reports)]
 
 
-def _read_teltonika(payload: bytes, topic: str) -> Said:
-    """IMEI/data, where the pattern has no {id}."""
-    return [(topic.partition("/")[0], reports) for _, reports in mqtt.read_teltonika(mqtt.parse(payload))]
+def _read_teltonika(payload: bytes) -> Said:
+    return mqtt.read_teltonika(mqtt.parse(payload))
 
 
-def _read_flespi(payload: bytes, topic: str) -> Said:
+def _read_flespi(payload: bytes) -> Said:
     return [(name, list(reports)) for name, reports in flespi.read_messages(payload)]
 
 
-def _read_ours(payload: bytes, topic: str) -> Said:
+def _read_ours(payload: bytes) -> Said:
     return mqtt.read_json(mqtt.parse(payload))
 
 
-KINDS: dict[str, tuple[Codec, Reader]] = {
-    "owntracks": (owntracks.CODEC, _read_owntracks),
-    "teltonika": (mqtt.CODEC, _read_teltonika),
-    "flespi": (flespi.CODEC, _read_flespi),
-    "json": (mqtt.CODEC, _read_ours),
+KINDS: dict[str, Kind] = {
+    "owntracks": Kind(owntracks.CODEC, _read_owntracks, owntracks.tracker_of),
+    "teltonika": Kind(mqtt.CODEC, _read_teltonika, lambda topic: topic.partition("/")[0]),  # IMEI/data
+    "flespi": Kind(flespi.CODEC, _read_flespi),
+    "json": Kind(mqtt.CODEC, _read_ours),
 }
 
 
@@ -87,7 +92,7 @@ KINDS: dict[str, tuple[Codec, Reader]] = {
 def _with_fields(fields: Fields) -> Reader:
     table = [_field(name, field) for name, field in fields.items()]
 
-    def read(payload: bytes, topic: str) -> Said:
+    def read(payload: bytes) -> Said:
         return mqtt.read_json([_renamed(message, table) for message in mqtt.parse(payload)])
 
     return read

@@ -138,6 +138,6 @@ def test_any_message_gives_reports_or_a_reason(kind: str, message: bytes) -> Non
         said = source.read("x/7", message)
     except CantRead:
         return
-    columns = KINDS[kind][0].decode([Frame("location", payload(reports)) for _, reports in said]).columns
+    columns = KINDS[kind].codec.decode([Frame("location", payload(reports)) for _, reports in said]).columns
     assert len(columns) == sum(len(reports) for _, reports in said)
     assert all(-90 <= latitude <= 90 for latitude in columns.latitude[columns.valid])

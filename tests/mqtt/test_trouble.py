@@ -41,13 +41,16 @@ async def test_a_restart_under_load_loses_nothing_and_repeats_nothing(settings: 
 async def publish_all(broker: Broker, count: int, acknowledged: list[int]) -> None:
     """As a gateway does it that keeps what isn't acknowledged and sends it again."""
     while len(acknowledged) < count:
-        with suppress(aiomqtt.MqttError, OSError):
-            async with broker.client() as client:
+        client = broker.client()
+        with suppress(aiomqtt.MqttError, OSError, TimeoutError):
+            async with client:
                 while len(acknowledged) < count:
                     start = len(acknowledged)
                     numbers = range(start, min(start + 40, count))
                     await asyncio.wait_for(numbered(client, numbers), 1)
                     acknowledged += numbers
+        if client._disconnected.done():
+            client._disconnected.exception()  # else it is complained of at the end
         await asyncio.sleep(0.05)
 
 
