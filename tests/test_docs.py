@@ -58,6 +58,14 @@ def test_the_table_of_protocols_is_that_of_the_code() -> None:
         assert f"| `{codec.name}` | {codec.port or ''} | {', '.join(codec.transports)}" in protocols.table.page()
 
 
+def test_every_port_leads_into_the_container() -> None:
+    compose, dockerfile = (ROOT / "compose.yaml").read_text(), (ROOT / "Dockerfile").read_text()
+    for codec in protocols.CODECS:
+        for transport in codec.transports:
+            assert f'"{codec.port}:{codec.port}/{transport}" # {codec.name}\n' in compose
+            assert f" {codec.port}/{transport}" in dockerfile
+
+
 @pytest.mark.parametrize(
     "page", sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 )

@@ -21,14 +21,14 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.text import Text
 
-import protocols
 from billing.check import problems
 from billing.daily import behind
 from telematics.alerts.channels.helpers import Helpers
 from telematics.alerts.channels.mail import Mail
 from telematics.alerts.channels.sms import Sms
 from telematics.commands.serve import read_settings
-from telematics.config import ListenerSettings, Settings
+from telematics.config import Settings
+from telematics.ingest.listeners import enabled
 from telematics.mqtt.inbound import probe
 from telematics.store.database import Database, open_database
 from telematics.store.errors import StoreError, translate
@@ -274,10 +274,7 @@ async def _serving(database: Database) -> bool:
 
 
 def _ports(settings: Settings, serving: bool) -> Iterator[Finding]:
-    for codec in protocols.CODECS:
-        listener = settings.listeners.get(codec.name, ListenerSettings())
-        if not listener.enabled:
-            continue
+    for codec, listener in enabled(settings):
         port = codec.port if listener.port is None else listener.port
         for transport in codec.transports:
             yield port_free(f"{codec.name} {transport} {port}", listener.host, port, transport, serving)

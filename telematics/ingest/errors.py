@@ -48,5 +48,5 @@ class UnknownListener(IngestError):
     """The configuration names a protocol that the server doesn't speak."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"[listeners.{name}]: there is no such protocol; known are {', '.join(known)}")
+        super().__init__(f"protocols, listeners: {name} is no such protocol; known are {', '.join(known)}")
         self.name = name

@@ -53,7 +53,9 @@ class Listeners:
 
     async def start(self) -> None:
         """Raises IngestError, with no port left open."""
-        doors = [(codec, settings, tls_context(codec.name, settings)) for codec, settings in self._enabled()]
+        doors = [
+            (codec, settings, tls_context(codec.name, settings)) for codec, settings in enabled(self._settings, self._codecs)
+        ]
         self._crowd.most = self._affordable()
         try:
             for codec, settings, context in doors:
@@ -84,20 +86,6 @@ class Listeners:
     def drop(self, device_id: int) -> int:
         """Hang up on a device that was removed or disabled. How many connections it had."""
         return self._crowd.drop(device_id)
-
-    def _enabled(self) -> list[tuple[Codec, ListenerSettings]]:
-        codecs = [codec for codec in self._codecs if codec.transports]  # others come by way of a broker
-        known = tuple(codec.name for codec in codecs)
-        only = known if self._settings.protocols is None else self._settings.protocols
-        for name in (*self._settings.listeners, *only):
-            if name not in known:
-                raise UnknownListener(name, known)
-        wanted = [
-            (codec, self._settings.listeners.get(codec.name, ListenerSettings()))
-            for codec in self._codecs
-            if codec.name in only and codec.transports
-        ]
-        return [(codec, settings) for codec, settings in wanted if settings.enabled]
 
     def _affordable(self) -> int:
         """Connections in all: what the settings say, if the system lets us open as many files."""
@@ -135,6 +123,18 @@ class Listeners:
         log.info(
             "listening", protocol=codec.name, port=ports.number, udp=udp, tls=context is not None, proxy=settings.proxy_protocol
         )
+
+
+def enabled(settings: Settings, codecs: Sequence[Codec] = CODECS) -> list[tuple[Codec, ListenerSettings]]:
+    """The protocols whose ports are to be opened, and how. Raises UnknownListener for a name that is none's."""
+    with_ports = [codec for codec in codecs if codec.transports]  # others come by way of a broker
+    known = tuple(codec.name for codec in with_ports)
+    only = known if settings.protocols is None else settings.protocols
+    for name in (*settings.listeners, *only):
+        if name not in known:
+            raise UnknownListener(name, known)
+    wanted = [(codec, settings.listeners.get(codec.name, ListenerSettings())) for codec in with_ports if codec.name in only]
+    return [(codec, listener) for codec, listener in wanted if listener.enabled]
 
 
 async def cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

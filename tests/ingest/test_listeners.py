@@ -119,7 +119,7 @@ async def test_an_address_that_is_not_ours_is_one_clear_sentence() -> None:
 
 
 async def test_a_listener_that_does_not_exist_is_one_clear_sentence() -> None:
-    with pytest.raises(UnknownListener, match=r"^\[listeners\.gt60\]: there is no such protocol; known are gt06, lines$"):
+    with pytest.raises(UnknownListener, match=r"^protocols, listeners: gt60 is no such protocol; known are gt06, lines$"):
         await listeners({"gt60": {}}, "gt06", "lines").start()
 
 
