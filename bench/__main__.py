@@ -2,9 +2,10 @@
 
 (a) GT06, 2,000 connections, one position a packet
 (b) Teltonika 8E, 2,000 connections, 10 records a packet, 12 IO elements each
-For each: full load, half load for the acknowledgement's latency, raw COPY of the rows that were stored. Then 10,000 idle
-connections; then what watching nearness costs (bench/proximity.py), what zones cost (bench/zones.py), and what money costs
-(bench/billing.py).
+(c) a mixed fleet: 40 % GT06, 25 % Teltonika 8E, 15 % H02, 10 % Queclink, 10 % JT/T 808, once by positions and once by packets
+For each: full load, half load for the acknowledgement's latency, raw COPY of the rows that were stored. Then what it costs to
+read each protocol (bench/decoding.py); 10,000 idle connections; then what watching nearness costs (bench/proximity.py), what
+zones cost (bench/zones.py), and what money costs (bench/billing.py).
 The figures go to the screen and, as JSON, to bench/results/. Nothing here is a test: `--require` compares with what we promise.
 """
 
@@ -24,17 +25,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import billing, proximity, zones
+from bench import billing, decoding, proximity, zones
 from bench.host import Host, connect, running
+from bench.load import unique_id
 
 RESULTS = Path(__file__).parent / "results"
 CONNECTIONS = 2_000
 IDLE = 10_000
 FIRST_ID = 860_000_000_000_000
-PROMISES = {"gt06": 0.15, "teltonika": 0.2}  # of raw COPY
+PROMISES = {"gt06": 0.15, "teltonika": 0.2, "mix_by_positions": 0.2, "mix_by_packets": 0.2}  # of raw COPY
 IDLE_BYTES, HALF_LOAD_P99_MS = 400_000_000, 250.0
-MEASURES = ("gt06", "teltonika", "idle", "proximity", "zones", "billing")
-RECORDS = {"gt06": 1, "teltonika": 10}
+MIX = {"gt06": 0.4, "teltonika": 0.25, "h02": 0.15, "gl200": 0.1, "jt808": 0.1}
+LOADS = {  # by name: protocols, with their shares of the packets' number, or of the positions'
+    "gt06": ({"gt06": 1.0}, "packets"),
+    "teltonika": ({"teltonika": 1.0}, "packets"),
+    "mix_by_positions": (MIX, "positions"),
+    "mix_by_packets": (MIX, "packets"),
+}
+MEASURES = (*LOADS, "decoding", "idle", "proximity", "zones", "billing")
+RECORDS = {"teltonika": 10}  # positions in a packet, where it isn't one
 out = Console()
 
 
@@ -49,10 +58,13 @@ def main() -> None:
     chosen = arguments.only or MEASURES
     figures: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "machine": platform.platform(), "cores": os.cpu_count()}
     broken: list[str] = []
-    for protocol in ("gt06", "teltonika"):
-        if protocol in chosen:
-            figures[protocol] = measure(protocol, arguments.seconds)
-            broken += check(protocol, figures[protocol])
+    for name in LOADS:
+        if name in chosen:
+            figures[name] = measure(name, arguments.seconds)
+            broken += check(name, figures[name])
+    if "decoding" in chosen:
+        figures["decoding"] = decoding.measure()
+        broken += decoding.check(figures["decoding"])
     if "idle" in chosen:
         figures["idle"] = measure_idle()
         if figures["idle"]["server_bytes"] > IDLE_BYTES:
@@ -77,13 +89,15 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def measure(protocol: str, seconds: float) -> dict[str, Any]:
+def measure(name: str, seconds: float) -> dict[str, Any]:
     """Full load, half load, raw COPY of the same rows; all on the same server and the same table."""
-    with running({protocol: unique_ids(CONNECTIONS)}) as host:
+    shares, of = LOADS[name]
+    counts = connections(shares, of)
+    with running(devices(counts)) as host:
         before = host.cpu_s()
-        full = load(host, protocol, seconds, rate="max")
+        full = load_all(host, counts, seconds, rate="max")
         after = host.cpu_s()
-        half = load(host, protocol, seconds, rate=str(full["acknowledged_per_s"] // 2), start=full["next_start"])
+        half = load_all(host, counts, seconds, rate=str(full["acknowledged_per_s"] // 2), start=full["next_start"])
         stored = settled_count(host)
         raw = raw_copy(host)
     rate = full["acknowledged"] / full["seconds"]
@@ -101,7 +115,26 @@ def measure(protocol: str, seconds: float) -> dict[str, Any]:
         "server_us_per_position": round((after[0] - before[0]) / full["acknowledged_at_last"] * 1e6, 2),
         "database_us_per_position": round((after[1] - before[1]) / full["acknowledged_at_last"] * 1e6, 2),
         "load_us_per_position": round(full["cpu_s"] / full["acknowledged"] * 1e6, 2),
+        "packets_per_s": full["packets_per_s"],
+        **({f"share_of_{of}": {name: told[f"of_{of}"] for name, told in full["shares"].items()}} if len(counts) > 1 else {}),
+        "errors": full["errors"] + half["errors"],
+        "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def connections(shares: dict[str, float], of: str) -> dict[str, int]:
+    """How many of each protocol: all have as many packets under way, so that these are their shares of the packets."""
+    weights = {name: share / (RECORDS.get(name, 1) if of == "positions" else 1) for name, share in shares.items()}
+    return {name: round(CONNECTIONS * weight / sum(weights.values())) for name, weight in weights.items()}
+
+
+def devices(counts: dict[str, int]) -> dict[str, list[str]]:
+    """Their unique ids, as bench/load.py numbers them."""
+    found, first = {}, 0
+    for protocol, count in counts.items():
+        found[protocol] = [unique_id(protocol, FIRST_ID, first + number) for number in range(count)]
+        first += count
+    return found
 
 
 def measure_idle() -> dict[str, Any]:
@@ -129,7 +162,7 @@ def measure_zones(seconds: float) -> dict[str, Any]:
     figures = zones.measure_stage()
     with running({"gt06": unique_ids(CONNECTIONS)}) as host:
         figures |= zones.measure_ingest(host, load, seconds)
-    return figures | zones.measure_edit(Path(__file__).with_name("load.py"), FIRST_ID, CONNECTIONS)
+    return figures | zones.measure_edit(run_load, FIRST_ID, CONNECTIONS)
 
 
 def unique_ids(count: int) -> list[str]:
@@ -138,22 +171,25 @@ def unique_ids(count: int) -> list[str]:
 
 
 def start_load(host: Host, protocol: str, options: list[str]) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        str(Path(__file__).with_name("load.py")),
-        "--protocol",
-        protocol,
-        "--port",
-        str(host.ports[protocol]),
-    ]
-    return subprocess.Popen([*command, "--first-id", str(FIRST_ID), *options], stdout=subprocess.PIPE, text=True)
+    return run_load(["--protocol", protocol, "--port", str(host.ports[protocol]), *options])
+
+
+def run_load(options: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.load", "--first-id", str(FIRST_ID), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
 
 
 def load(host: Host, protocol: str, seconds: float, rate: str, start: str = "") -> dict[str, Any]:
+    """A run of the load generator in its own process, with trackers of one protocol."""
+    return load_all(host, {protocol: CONNECTIONS}, seconds, rate, start)
+
+
+def load_all(host: Host, counts: dict[str, int], seconds: float, rate: str, start: str = "") -> dict[str, Any]:
     """A run of the load generator in its own process."""
-    options = ["--connections", str(CONNECTIONS), "--records", str(RECORDS[protocol]), "--duration", str(seconds), "--rate", rate]
+    mix = ",".join(f"{name}:{count}:{RECORDS.get(name, 1)}:{host.ports[name]}" for name, count in counts.items())
+    options = ["--mix", mix, "--duration", str(seconds), "--rate", rate]
     options += ["--start", start] if start else []
-    process = start_load(host, protocol, options)
+    process = run_load(options)
     printed, _ = process.communicate(timeout=seconds * 3 + 120)
     if process.returncode:
         raise SystemExit(f"the load generator ended with {process.returncode}: {printed}")
@@ -207,11 +243,19 @@ def check(protocol: str, figures: dict[str, Any]) -> list[str]:
 
 def show(figures: dict[str, Any]) -> None:
     for name in MEASURES:
-        if name in figures:
-            table = Table(title=name, title_justify="left", show_header=False)
+        if name not in figures:
+            continue
+        table = Table(title=name, title_justify="left", show_header=name == "decoding")
+        if name == "decoding":  # a line for each protocol
+            labels = next(iter(figures[name].values()))
+            for label in ("protocol", *labels):
+                table.add_column(label.replace("_", " "), justify="left" if label == "protocol" else "right")
+            for protocol, told in figures[name].items():
+                table.add_row(protocol, *(f"{value:,}" for value in told.values()))
+        else:
             for label, value in figures[name].items():
-                table.add_row(label.replace("_", " "), f"{value:,}")
-            out.print(table)
+                table.add_row(label.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
+        out.print(table)
 
 
 if __name__ == "__main__":

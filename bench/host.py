@@ -25,7 +25,7 @@ from telematics.config import Settings
 from telematics.store.database import open_database
 from telematics.store.embedded import Embedded
 
-PROTOCOLS = ("gt06", "teltonika", "wialon", "osmand")
+PROTOCOLS = ("gt06", "teltonika", "h02", "gl200", "jt808")
 START_S = 120
 
 

@@ -16,7 +16,6 @@ import gc
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +50,7 @@ DEGREE_M = 111_195.0
 PROMISE_US, PROMISE_LESS, PROMISE_EDIT_S, PROMISE_PAUSE_MS = 3.0, 0.15, 1.0, 100.0
 INGEST_ACCOUNTS = 100
 EDITS = 10
+RunLoad = Callable[[list[str]], "subprocess.Popen[str]"]  # bench/load.py with these options
 INSERT = """
 INSERT INTO zones (account_id, name, kind, geometry, radius_m, outline, depth_m, all_devices)
 VALUES (%s, %s, 'circle', '{"type": "Point", "coordinates": [0, 0]}', 1, %s, %s, true)
@@ -274,11 +274,11 @@ def _insert_circles(connection: Any) -> None:
         cursor.executemany(INSERT, rows)
 
 
-def measure_edit(port_load: Path, first_id: int, connections: int) -> dict[str, Any]:
-    return asyncio.run(_edit(port_load, first_id, connections))
+def measure_edit(run_load: RunLoad, first_id: int, connections: int) -> dict[str, Any]:
+    return asyncio.run(_edit(run_load, first_id, connections))
 
 
-async def _edit(script: Path, first_id: int, connections: int) -> dict[str, Any]:
+async def _edit(run_load: RunLoad, first_id: int, connections: int) -> dict[str, Any]:
     """The server in this process, so that its loop can be watched; the load in another."""
     with tempfile.TemporaryDirectory(prefix="telematics-bench-") as folder:
         Path(folder).chmod(0o755)  # noqa: ASYNC240 # before anything else is there to wait
@@ -300,11 +300,8 @@ async def _edit(script: Path, first_id: int, connections: int) -> dict[str, Any]
             await asyncio.to_thread(_prepare, Embedded(settings.data_dir).conninfo)
             while len(server.zones.index) < ZONES or len(server.devices) < connections:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-            options = ["--connections", str(connections), "--duration", "40", "--rate", "30000", "--first-id", str(first_id)]
-            process = subprocess.Popen(  # noqa: ASYNC220 # likewise
-                [sys.executable, str(script), "--protocol", "gt06", "--port", str(server.listeners.ports["gt06"]), *options],
-                stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
+            options = ["--connections", str(connections), "--duration", "40", "--rate", "30000"]
+            process = run_load(["--protocol", "gt06", "--port", str(server.listeners.ports["gt06"]), *options])
             await asyncio.sleep(10)
             pauses: list[float] = []
             watching = asyncio.create_task(_watch(pauses))
