@@ -27,7 +27,6 @@ from datetime import UTC, datetime
 from functools import reduce
 from operator import xor
 
-from protocols.errors import BadFrame
 from protocols.fields import KMH_PER_KNOT, minutes, time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
@@ -124,7 +123,7 @@ class Link(Stream):
             right &= sum(record[:-1]) & 0xFF == record[-1]
         frame = Frame("package", message[2:-1], answer)
         if not right:
-            received.rejects.append(BadFrame("a record's checksum is wrong", message[:KEPT_BYTES], frame))
+            self.reject("a record's checksum is wrong", message, received, frame)
         elif kinds & {TAGGED, TEXT}:
             received.frames.append(frame)
         elif self.known:
@@ -139,7 +138,7 @@ class Link(Stream):
             return
         frame = Frame("line", body, b"RCPTOK\r\n")
         if star and (not _is_hex(sent) or int(sent, 16) != reduce(xor, body[1:])):
-            received.rejects.append(BadFrame("the line's checksum is wrong", line[:KEPT_BYTES], frame))
+            self.reject("the line's checksum is wrong", line, received, frame)
         elif self.speaks(fields[2].decode("ascii", "replace"), message, received):
             received.frames.append(frame if LINE.fullmatch(fields[1]) else Frame(ANSWER, b"", frame.ack))
 

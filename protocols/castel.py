@@ -35,7 +35,6 @@ from msgspec.json import encode
 
 from protocols.commands import CannotSend, Command
 from protocols.cursor import Cursor
-from protocols.errors import BadFrame
 from protocols.fields import time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
@@ -118,7 +117,7 @@ class Link(Stream):
         content = message[at + ID_BYTES + 2 : -4]
         if crc16.ibm_sdlc(message[:-4]) != int.from_bytes(message[-4:-2], "little"):
             unchecked = Frame(family, content, context=kind)
-            received.rejects.append(BadFrame("the crc is wrong", message[:KEPT_BYTES], unchecked))
+            self.reject("the crc is wrong", message, received, unchecked)
         elif self.speaks(identity.rstrip(b"\0 ").decode("ascii", "replace"), message, received):
             again, self.before, self.identity = message == self.before, message, identity
             head = message[4:5] if at == 5 else b"\xff"

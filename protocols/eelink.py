@@ -35,7 +35,6 @@ from struct import Struct
 
 from protocols.commands import Answer, CannotSend, Command, offset_minutes
 from protocols.cursor import Around, Cursor
-from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
@@ -114,7 +113,7 @@ class Link(Stream):
             frames = [
                 Frame(f"{inner[2]:02x}", inner[5:]) for inner in _packets(message[ENVELOPE_BYTES:]) if inner[2] in READ
             ]  # told to who explains it
-            received.rejects.append(BadFrame("the checksum is wrong", message, frames[0] if frames else None))
+            self.reject("the checksum is wrong", message, received, frames[0] if frames else None)
             return
         if not self.speaks(imei.hex()[1:], message, received):
             return

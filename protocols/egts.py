@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 
 from fastcrc import crc8, crc16
 
-from protocols.errors import BadFrame
 from protocols.frames import ANSWER, Frame
 from protocols.reports import Report, decode_each
 from protocols.session import Codec, Received
@@ -99,7 +98,7 @@ class Link(Stream):
         elif not checked:
             received.reply += self._answer(message, [], WRONG_CRC)
             unchecked = Frame("teledata", b"".join(_wire(one) for one in _records(data, kind) if one.service == TELEDATA))
-            received.rejects.append(BadFrame("the packet's crc is wrong", message[:KEPT_BYTES], unchecked))
+            self.reject("the packet's crc is wrong", message, received, unchecked)
         else:
             self._take(message, data, kind, received)
 

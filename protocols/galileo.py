@@ -27,7 +27,6 @@ from datetime import UTC, datetime
 from fastcrc import crc16
 
 from protocols.commands import Answer, CannotSend, Command
-from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
@@ -309,7 +308,7 @@ class Link(Stream):
             self._iridium(message, received)
         elif crc16.modbus(message[:-2]) != message[-2] | message[-1] << 8:
             frame = self._frame(message, b"")
-            received.rejects.append(BadFrame("the packet's crc is wrong", message[:KEPT_BYTES], frame))
+            self.reject("the packet's crc is wrong", message, received, frame)
         elif message[0] == TAGGED:
             self._tags(message, received)
         elif message[0] == COMPRESSED:

@@ -33,7 +33,6 @@ from typing import Any
 from fastcrc import crc8
 
 from protocols.commands import Answer, CannotSend, Command
-from protocols.errors import BadFrame
 from protocols.fields import time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
@@ -114,7 +113,7 @@ class Link(Stream):
             return
         if reduce(xor, data) != message[14]:
             unchecked = self._records(data)
-            received.rejects.append(BadFrame("the xor of the data is wrong", message[:KEPT_BYTES], unchecked))
+            self.reject("the xor of the data is wrong", message, received, unchecked)
         elif data.startswith(b"*>S"):
             if self.speaks(data[4:].decode("ascii", "replace").strip(" \0"), message, received):
                 received.reply += self._say(b"*<S")
@@ -187,7 +186,7 @@ class Link(Stream):
         else:
             frame = Frame("extra", b"\1" + len(body[6:]).to_bytes(2, "little") + body[6:], _summed(name + body[2:6]))
         if crc8.nrsc_5(message[:-1]) != message[-1]:
-            received.rejects.append(BadFrame("FLEX's crc is wrong", message[:KEPT_BYTES], frame))
+            self.reject("FLEX's crc is wrong", message, received, frame)
         elif letter in b"AE" and body[:1] in (b"", b"\0"):
             received.frames.append(Frame(ANSWER, b"", frame.ack))
         else:

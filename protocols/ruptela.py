@@ -31,7 +31,6 @@ from typing import Any
 from fastcrc import crc16
 
 from protocols.commands import Answer, CannotSend, Command
-from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
@@ -104,7 +103,7 @@ class Link(Stream):
         if crc16.kermit(message[2:-2]) != int.from_bytes(message[-2:], "big"):
             kind = REPORTS.get(command)
             unchecked = Frame(kind, message[HEAD_BYTES:-2]) if kind in ("records", "extended") else None
-            received.rejects.append(BadFrame("the crc is wrong", message[:KEPT_BYTES], unchecked))
+            self.reject("the crc is wrong", message, received, unchecked)
         elif self.speaks(f"{int.from_bytes(message[2:10], 'big'):015d}", message, received):
             self._take(command, message[HEAD_BYTES:-2], received)
 

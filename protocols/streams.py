@@ -140,10 +140,18 @@ class Stream(ABC):
             self.stranger(message, received)
         if self._asked is None:
             self._asks = 0
+        self._count(received, 0)
         del self._buffer[: self._go_on(self._buffer, received)]
         if self.closed:
             self._buffer.clear()
         return received
+
+    def _count(self, received: Received, counted: int) -> int:
+        """What was rejected, of which so many are counted already. How many are now."""
+        self._rejected += len(received.rejects) - counted
+        if self._rejected >= MOST_REJECTED:
+            self.closed = received.close = True
+        return len(received.rejects)
 
     def _go_on(self, data: Buffer, received: Received) -> int:
         """Hear all that is whole, up to a login. How many bytes that were."""
@@ -162,10 +170,7 @@ class Stream(ABC):
             else:
                 break
             if len(received.rejects) != rejects:
-                self._rejected += len(received.rejects) - rejects
-                rejects = len(received.rejects)
-                if self._rejected >= MOST_REJECTED:
-                    self.closed = received.close = True
+                rejects = self._count(received, rejects)
         if at and self._found:
             self._found = {(mark, start - at): place - at for (mark, start), place in self._found.items()}
         if at < size and self._asked is None and not self.closed:

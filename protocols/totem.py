@@ -30,7 +30,6 @@ import numpy as np
 from fastcrc import crc16
 
 from protocols.commands import CannotSend, Command
-from protocols.errors import BadFrame
 from protocols.fields import KMH_PER_KNOT, minutes, time_ms
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
@@ -119,9 +118,9 @@ class Link(Stream):
             return
         frame = self._at_frame(line) if is_at else Frame(_form(line), line, b"ACK OK\r\n")
         if is_at and checksum(line[:-2]) != line[-2:].upper():
-            received.rejects.append(BadFrame("the checksum is wrong", line[:KEPT_BYTES], frame))
+            self.reject("the checksum is wrong", line, received, frame)
         elif frame.kind == "rmc" and crc16.modbus(line[:-4]) != _hex(line[-4:]):
-            received.rejects.append(BadFrame("the crc is wrong", line[:KEPT_BYTES], frame))
+            self.reject("the crc is wrong", line, received, frame)
         elif self.speaks(head[8 if is_at else 4 :].decode("ascii", "replace"), message, received):
             if is_at and len(rest) < SHORTEST_REPORT:
                 received.reply += frame.ack

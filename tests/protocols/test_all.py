@@ -170,3 +170,22 @@ def test_who_sends_nothing_that_can_be_read_is_hung_up_on() -> None:
     received = heard(whole, b"?\n" * 5000)
     assert (len(received.rejects), received.close) == (MOST_REJECTED, True)
     assert sum(len(heard(slow, b"?\n").rejects) for _ in range(5000)) == MOST_REJECTED
+
+
+class AlwaysAnother(Stream):
+    """Each message is of somebody else, and none can be read."""
+
+    def cut(self, data: Buffer, at: int) -> int:
+        end = self.find(data, b"\n", at)
+        return end + 1 if end >= 0 else MORE
+
+    def hear(self, message: bytes, received: Received) -> None:
+        if self.speaks(message.decode().strip(), message, received):
+            self.reject("no", message, received)
+
+
+def test_what_is_rejected_once_its_tracker_is_known_counts_as_well() -> None:
+    session = AlwaysAnother()
+    rejected = sum(len(heard(session, b"%d\n" % (number % 2)).rejects) for number in range(2 * MOST_REJECTED))
+    assert rejected == MOST_REJECTED
+    assert session.receive(b"0\n").close
