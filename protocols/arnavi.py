@@ -31,7 +31,7 @@ from protocols.fields import KMH_PER_KNOT, minutes, time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 128 << 10
 LONGEST_LINE_BYTES = 1024

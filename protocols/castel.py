@@ -39,7 +39,7 @@ from protocols.fields import time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 # Traccar takes 1,024; 255 places in a packet would be 5,000 bytes, but no manual shows more than 20.
 LARGEST_FRAME_BYTES = 2048

@@ -29,7 +29,7 @@ from fastcrc import crc8, crc16
 from protocols.frames import ANSWER, Frame
 from protocols.reports import Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 16 + 65535 + 2
 HEADS = (11, 16)  # bytes of a header without and with the route

@@ -30,7 +30,7 @@ from protocols.commands import Answer, CannotSend, Command
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 3 + 0x7FFF + 2
 TAGGED, PHOTO, COMPRESSED, ANSWERED, IGNORED = 0x01, 0x07, 0x08, 0x02, 0x15

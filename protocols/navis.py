@@ -37,7 +37,7 @@ from protocols.fields import time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 256 << 10  # 255 records of FLEX 3.0 with every field
 HEAD_BYTES = 16

@@ -34,7 +34,7 @@ from protocols.commands import Answer, CannotSend, Command
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 # Records come in packets of at most 1,024 bytes by the manual; twice that leaves room for trackers that count differently.
 LARGEST_FRAME_BYTES = 2048

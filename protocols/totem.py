@@ -34,7 +34,7 @@ from protocols.fields import KMH_PER_KNOT, minutes, time_ms
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import KEPT_BYTES, MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream
 
 # Four digits of length allow 9,999; lines have up to 200 bytes, parts of photos about 1,000.
 LARGEST_FRAME_BYTES = 4096
