@@ -11,8 +11,9 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
@@ -26,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telematics.config import MqttSettings
+from telematics.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,7 @@ OLD_BROKER = (1, 132)  # CONNACK's "unsupported protocol version", of MQTT 3.1.1
 REFUSES_US = (4, 5, 134, 135)
 
 Heard = Callable[["Client", MQTTMessage], None]
+Work = Callable[["Client"], Coroutine[Any, Any, None]]
 
 
 class Client(aiomqtt.Client):
@@ -184,8 +187,8 @@ class Link:
         self.client: Client | None = None  # while connected
         self.trouble: str | None = "not connected yet"
 
-    async def run(self, work: Callable[[Client], Awaitable[None]]) -> None:
-        """Connect, work, and again when the connection is lost or the work ends by MqttError."""
+    async def run(self, work: Work) -> None:
+        """Connect, work, and again when the connection is lost or the work ends."""
         tries = 0
         while True:
             if self.ready is not None:
@@ -193,7 +196,7 @@ class Link:
             try:
                 async with self.connected() as client:
                     tries = 0
-                    await work(client)
+                    await _until_lost(client, work)
             except (aiomqtt.MqttError, OSError) as error:
                 if self.is_too_new(error):
                     self.version = ProtocolVersion.V311
@@ -210,6 +213,8 @@ class Link:
         """A connection for as long as the block lasts. Raises MqttError, or OSError of a file for TLS."""
         client = Client(self._settings, self.version, self._name, heard=self._heard, keep_s=self._keep_s, will=self._will)
         await _enter(client)
+        if client._client.socket() is None:  # aiomqtt forgets an end that comes right behind the beginning
+            raise aiomqtt.MqttError("the connection is lost")
         self.client, self.trouble = client, None
         log.info("connected to the MQTT broker", client_id=self._name, version=self.version.name)
         try:
@@ -228,6 +233,18 @@ class Link:
         if trouble != self.trouble:
             log.warning("no connection to the MQTT broker", client_id=self._name, reason=trouble)
         self.trouble = trouble
+
+
+async def _until_lost(client: Client, work: Work) -> None:
+    """aiomqtt waits for the answers of a lost connection until it is tired of it; we don't."""
+    tasks = [asyncio.create_task(client.lost()), asyncio.create_task(work(client))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        await end(tasks)
 
 
 async def _enter(client: Client) -> None:

@@ -99,7 +99,7 @@ class Inbound:
             await asyncio.sleep(LOOK_S)
 
     async def _subscribed(self, client: Client) -> None:
-        """Until the connection is lost."""
+        """For as long as the connection lasts."""
         shared = f"$share/{self._settings.share}/" if self._settings.share and client.shares else ""
         for source in self.sources:
             if shared:
@@ -107,7 +107,7 @@ class Inbound:
             await _subscribe(client, shared + source.filter)
         self.subscribed = True
         try:
-            await client.lost()
+            await asyncio.Event().wait()
         finally:
             self.subscribed = False
 

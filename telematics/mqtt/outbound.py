@@ -143,16 +143,15 @@ class Outbound:
                     await self.link.client.publish(self._status_topic, b"offline", qos=1, retain=True)
 
     async def _publish(self, client: Client) -> None:
-        """Until the connection is lost."""
+        """For as long as the connection lasts."""
         tasks: dict[object, asyncio.Task[None]] = {}
         try:
-            tasks["lost"] = asyncio.create_task(client.lost())
             self._announced.clear()
             await self._send(client, [Out(self._status_topic, b"online")])
             tasks["sweep"] = asyncio.create_task(self._sweep(client))
             for account in self._accounts.values():
                 self._look_again(account)  # the broker may have forgotten it all
-            while not tasks["lost"].done():
+            while True:
                 self._changed.clear()
                 for account in self._accounts.values():
                     if account.id not in tasks:
@@ -160,11 +159,10 @@ class Outbound:
                 changed = tasks["changed"] = asyncio.create_task(_wait(self._changed))
                 await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
                 await end([changed])
-                for key in [key for key, task in tasks.items() if task.done() and key != "lost"]:
+                for key in [key for key, task in tasks.items() if task.done()]:
                     task = tasks.pop(key)
                     if not task.cancelled():
                         task.result()
-            tasks["lost"].result()
         finally:
             await end(tasks.values())
 
