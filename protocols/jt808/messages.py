@@ -163,12 +163,12 @@ def _lock(frame: Frame) -> list[Report]:
     | course/2 u8 | gsm u8 | satellites u8 | km u32 | battery % u8 | cell u32 | area u16 | product u8 | status u16 | alarms u16
     | items as in a position"""
     c = Cursor(frame.payload)
-    day, month, year, hour, minute, second = (c.bcd(1) for _ in range(6))
+    time = _day_first(c)
     digits = c.take(9).hex()
     flags = int(digits[17], 16)
     latitude, longitude = (int(digits[:2]) + int(digits[2:8]) / 600_000, int(digits[8:11]) + int(digits[11:17]) / 600_000)
     report = Report(
-        time_ms=time_ms(year, month, day, hour, minute, second),
+        time_ms=time,
         valid=frame.kind == "lock",
         latitude=latitude if flags & 2 else -latitude,
         longitude=longitude if flags & 4 else -longitude,
@@ -195,6 +195,15 @@ def _lock(frame: Frame) -> list[Report]:
     report.attributes["status"] = status
     _lock_items(c, report, cell, area)
     return [report]
+
+
+def _day_first(c: Cursor) -> int | None:
+    """ddmmyyhhmmss; None: the clock isn't set, as before the first fix."""
+    day, month, year, hour, minute, second = (c.bcd(1) for _ in range(6))
+    try:
+        return time_ms(year, month, day, hour, minute, second)
+    except CantRead:
+        return None
 
 
 def _lock_items(c: Cursor, report: Report, cell: int, area: int) -> None:

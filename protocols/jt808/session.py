@@ -11,9 +11,12 @@ from protocols.frames import Frame
 from protocols.jt808.orders import order
 from protocols.jt808.wire import (
     ENCRYPTED,
+    LENGTH,
+    LONGEST_HEAD_BYTES,
     MARK,
     OTHER_MARK,
     SHORT_SERIAL,
+    SHORTEST_BYTES,
     Head,
     built,
     escaped,
@@ -25,8 +28,9 @@ from protocols.jt808.wire import (
 from protocols.session import Received
 from protocols.streams import MORE, Buffer, Stream
 
-# A body has at most 1,023 bytes, the longest header 21; each byte may be escaped.
-LARGEST_FRAME_BYTES = 4096
+# A body has at most 1,023 bytes by the standard, and 8,191 where a batch uses the bits of encryption for its length as well; the
+# longest header has 21, and each byte may be escaped.
+LARGEST_FRAME_BYTES = 16_384 + 64
 MOST_PARTS = 64  # of one message: a batch of positions that is longer is not sent by any tracker we know
 MARKS = {MARK: b"\x7e", OTHER_MARK: b"\xe7"}
 
@@ -89,7 +93,11 @@ class Link(Stream):
             end = self.find(data, MARKS[first], at + 1)
             if end == at + 1:  # the end of a message whose beginning was lost
                 return end
-            return end + 1 if end > 0 else MORE
+            if end < 0:
+                return MORE
+            if end - at < SHORTEST_BYTES + ((data[at + 3] << 8 | data[at + 4]) & LENGTH if end - at > 4 else 0):
+                return self._cut_unescaped(data, at, end)
+            return end + 1
         if first == 0x28:  # "("
             end = self.find(data, b")", at + 1)
             return end + 1 if end > 0 else MORE
@@ -97,6 +105,18 @@ class Link(Stream):
             return at + 1
         end = self.find(data, MARKS[self._mark], at + 1)
         return at - end if end > 0 else MORE
+
+    def _cut_unescaped(self, data: Buffer, at: int, end: int) -> int:
+        """The message that ends at that mark is shorter than it says. If its checksum is wrong as well, the mark may be one of
+        its own bytes: there are trackers that escape nothing. Then its length tells where it ends, and the checksum whether it
+        does. It isn't waited for: to a tracker that only said a wrong length, the next answer would come late."""
+        mark = data[at]
+        head = head_of(bytes(data[at + 1 : at + 1 + LONGEST_HEAD_BYTES]), mark)
+        if head is None or not xor(unescaped(bytes(data[at : end + 1]))):
+            return end + 1
+        last = at + 1 + head.size + (head.properties & LENGTH) + 1
+        fits = last < len(data) and data[last] == mark and not xor(bytes(data[at + 1 : last]))
+        return (last if fits else end) + 1
 
     def hear(self, message: bytes, received: Received) -> None:
         if len(message) < 2:
@@ -106,6 +126,8 @@ class Link(Stream):
             return
         mark = message[0]
         content = unescaped(message)
+        if xor(content) and not xor(message[1:-1]):  # of a tracker that escapes nothing
+            content = message[1:-1]
         head = head_of(content, mark)
         if head is None:
             self.reject("a message shorter than its header", message, received)
@@ -121,7 +143,7 @@ class Link(Stream):
             return
         self._head = head
         body = content[head.size : -1]
-        if head.properties & ENCRYPTED and number not in SHORT_SERIAL:
+        if head.properties & ENCRYPTED and len(body) == head.properties & LENGTH and number not in SHORT_SERIAL:
             self.reject("the body is encrypted", message, received)
         elif head.total and number != MEDIA:
             self._gather(head, number, body, received)

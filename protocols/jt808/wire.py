@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 MARK, OTHER_MARK = 0x7E, 0xE7
 SHORT_SERIAL = frozenset((0x5501, 0x5502))  # Jointech's locks: one byte of serial, and properties that aren't the standard's
-FRAGMENT, VERSIONED, ENCRYPTED = 0x2000, 0x4000, 0x1C00  # bits of the properties
+FRAGMENT, VERSIONED, ENCRYPTED, LENGTH = 0x2000, 0x4000, 0x1C00, 0x03FF  # bits of the properties
+SHORTEST_BYTES = 14  # from the mark in front to the one behind, without a body
+LONGEST_HEAD_BYTES = 22  # and the checksum
 
 
 class Head(NamedTuple):
@@ -58,13 +60,14 @@ def xor(content: bytes) -> int:
 
 
 def head_of(content: bytes, mark: int) -> Head | None:
-    """The header; None: the message is too short for one."""
+    """The header; None: the message is too short for one. Where its length says that there is no version, the bit is one of those
+    that were free before 2019."""
     if len(content) < 5:
         return None
     kind = content[:2]
     properties = content[2] << 8 | content[3]
     at, version, digits = 4, b"", 6 if mark == MARK else 7
-    if properties & VERSIONED:
+    if properties & VERSIONED and len(content) != (properties & LENGTH) + digits + 7:
         at, version, digits = 5, content[4:5], 10
     phone = content[at : at + digits]
     at += digits

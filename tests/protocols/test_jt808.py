@@ -354,6 +354,12 @@ def lock(kind: int, flags: str, properties: int = 0) -> bytes:
     )
 
 
+def test_a_lock_without_a_clock_says_where_it_is() -> None:
+    wire = unescaped(lock(0x5502, "7"))[:-1]
+    [row] = laws.rows(CODEC, escaped(wire.replace(bytes.fromhex("040326050607"), bytes(6))))
+    assert (row["time"], row["latitude"], row["valid"]) == (None, LOCKED["latitude"], False)
+
+
 def test_a_lock_says_where_it_is_and_whether_it_wants_an_answer() -> None:
     assert laws.rows(CODEC, lock(0x5501, "7")) == [LOCKED]
     network = {"cellTowers": [{"mobileCountryCode": 401, "mobileNetworkCode": 1, "locationAreaCode": 0x56, "cellId": 0x1234}]}
@@ -451,6 +457,44 @@ def test_fragments_become_one_message_that_is_acknowledged_when_it_is_stored() -
     assert (len(too_many.rejects), too_many.frames) == (1, [])
 
 
+def unescaped_wire(kind: int, body: str, *, properties: int = 0) -> bytes:
+    """As trackers send it that escape nothing."""
+    return b"\x7e" + unescaped(message(kind, body, properties=properties)) + b"\x7e"
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param("310100" + "01047e7e7e7e", id="marks at the end"),
+        pytest.param("01047e000000310100", id="one mark inside"),
+        pytest.param("01047d010000310100", id="what would be an escape"),
+    ],
+)
+def test_a_tracker_that_escapes_nothing_is_understood(items: str) -> None:
+    wire = unescaped_wire(0x0200, place(items=items))
+    [row, after] = laws.rows(CODEC, wire + message(0x0200, place()))
+    odometer_m = int.from_bytes(bytes.fromhex(items.partition("0104")[2][:8]), "big") * 100.0
+    assert row == PLACED | {"attributes": STATUS, "odometer_m": odometer_m, "satellites": 0.0}
+    assert after == PLACED | {"attributes": STATUS}
+
+
+def test_a_message_that_is_shorter_than_it_says_costs_only_itself() -> None:
+    short = escaped(unescaped(message(0x0200, place()))[:-9])
+    received = laws.hear(session(), short[:-2] + b"\x55\x7e" + message(0x0200, place()))
+    assert ([bad.reason for bad in received.rejects], len(received.frames)) == (["the checksum is wrong"], 1)
+
+
+def test_a_batch_that_is_longer_than_the_standard_allows_is_not_taken_for_encrypted() -> None:
+    body = "002801" + f"001c{place()}" * 40  # 1,203 bytes: the length runs into the bits of encryption
+    received = laws.hear(session(), message(0x0704, body))
+    assert (len(CODEC.decode(received.frames).columns), received.rejects) == (40, [])
+
+
+def test_the_versions_bit_counts_only_where_the_length_leaves_room_for_one() -> None:
+    [row] = laws.rows(CODEC, message(0x0200, place(), properties=0x4000))
+    assert row == PLACED | {"attributes": STATUS}
+
+
 def test_photos_are_taken_off_the_trackers_hands() -> None:
     link = spoken()
     laws.hear(link, message(0x0801, "0000002a0102", properties=0x2000, parts="00020001"))
@@ -543,11 +587,9 @@ def test_what_the_simulator_builds_is_read_back(unique_id: str) -> None:
     assert laws.hear(link, tracker.status(FIX)).reply != b""
 
 
-def test_the_simulator_says_what_it_can_not_send() -> None:
+def test_the_simulator_wants_a_number() -> None:
     with pytest.raises(ValueError, match="at most 20 digits"):
         Tracker("T1")
-    with pytest.raises(ValueError, match="no bit for the alarm"):
-        Tracker("1").report([Fix(time=FIX.time, latitude=0, longitude=0, alarm="fuelLeak")])
 
 
 @pytest.mark.parametrize("unique_id", ["13800138000", "866496077582164"])
