@@ -6,13 +6,16 @@ Legacy  SA200, ST300, ST340, ST500, ST600 … before the kind, and: id;[model;]v
         STT  ;mode;number                      a report          EMG  ;emergency     see `text.EMERGENCIES`
         ALT  ;alert                            see `text.ALERTS`      EVT  ;event
         UEX  ;length;data;checksum             of a serial device: fuel and temperature sensors, driver's keys
-        then, if it is set so: ;minutes of driving;backup V;0 late[;analog …][;driver;1 known][;sensor:°C;sensor:°C;sensor:°C]
+        then, if it is set so: ;minutes of driving;backup V;0 late[;analog …][;driver;1 known]
+        [;sensor:°C;sensor:°C;sensor:°C][;cell;mcc;mnc;dBm;lac]
         HTE  end of a trip, the driver last    ALV  alive        CMD;Res;id;version;words   the answer to a command
 ST9xx   Location, Alert or Emergency;id;[version;]date;time;[cell;]latitude;longitude;km/h;course;fix;backup V
 ST4xx   STT, ALT;id;version;model;seven cells of six fields;battery V;0 late;number;status;[network;]date;time;latitude;longitude;
         km/h;course;satellites;fix
+        model 41: a field more behind model, and network;temperature;2 moves before the date
 Universal  STT, ALT or UEX;id;mask, hex;fields of `text.read_universal`, one bit each from bit 1 on; BLE has a mask of
         its own and tags after it; RES;id;words answers a command; ALV alive; CRR a crash in parts
+Old zip 02 | length u16 | id 9 digits BCD and a filler | `binary.OLD_ZIP` | end mark u8      the legacy report in bytes
 Zip     kind u8 (81 STT, 82 ALT) | length u16 | id 5 bytes BCD | mask u24 | the same fields   see `binary.read_zip`
 Answer  over UDP ST300ACK;id, with the family that the tracker speaks (universal ACK;id); over TCP nothing
 To it   legacy SA200CMD;id;02;Enable1 CR, with the family that the tracker speaks; universal CMD;id;04;01 CR
@@ -29,7 +32,7 @@ from functools import partial
 from protocols.frames import Frame
 from protocols.reports import Report, decode_each
 from protocols.session import Codec
-from protocols.suntech.binary import read_crash, read_zip
+from protocols.suntech.binary import read_crash, read_old_zip, read_zip
 from protocols.suntech.link import LARGEST_FRAME_BYTES, Link
 from protocols.suntech.text import read_legacy, read_st4, read_st9, read_universal, words_of
 
@@ -38,6 +41,8 @@ def read(frame: Frame) -> list[Report]:
     """The reports of one frame. Raises CantRead, or IndexError and ValueError for a field that isn't there or is no number."""
     if frame.kind == "zip":
         return [read_zip(frame.payload)]
+    if frame.kind == "old zip":
+        return [read_old_zip(frame.payload)]
     if frame.kind == "crash":
         return read_crash(frame.payload)
     fields = words_of(frame.payload).split(";")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from struct import Struct
+from typing import Any
+
 from msgspec.json import encode
 
-from protocols.fields import time_ms
+from protocols.fields import bcd, time_ms
 from protocols.reports import CantRead, Report
 from protocols.suntech.text import ALERTS, DRIVER_ALERT
 
@@ -59,6 +62,33 @@ def read_zip(message: bytes) -> Report:
         if number[19] == DRIVER_ALERT and mask >> ZIP_DRIVER & 1:
             attributes["driverUniqueId"] = message[at : at + 8].hex()
     return report
+
+
+OLD_ZIP = Struct(">B2x6B3xB3sB3sHsHsBIBsBB")
+# model | date and time | cell | latitude, longitude: degrees and millionths | km/h and hundredths | course and hundredths
+# 0x80 valid, 0x40 south, 0x20 west | odometer m | supply V and hundredths | inputs and outputs | why; what follows is not read
+
+
+def read_old_zip(message: bytes) -> Report:
+    """A legacy report in bytes. Whole parts are numbers, what is behind the point is BCD."""
+    model, *moment = OLD_ZIP.unpack_from(message, 8)
+    (north, north_part, east, east_part, speed, speed_part, course, course_part, flags, odometer, volts, volts_part, states,
+     event) = moment[6:]  # fmt: skip
+    latitude, longitude = north + int(bcd(north_part)) / 1e6, east + int(bcd(east_part)) / 1e6
+    attributes: dict[str, Any] = {"model": model, "event": event}
+    attributes |= {name: bool(states >> bit & 1) for bit, name in enumerate(("in1", "in2", "in3", "out1", "out2"), 1)}
+    return Report(
+        time_ms=time_ms(*moment[:6]),
+        valid=flags & 0x80 > 0,
+        latitude=-latitude if flags & 0x40 else latitude,
+        longitude=-longitude if flags & 0x20 else longitude,
+        speed_kmh=speed + int(bcd(speed_part)) / 100,
+        course_deg=course + int(bcd(course_part)) / 100,
+        odometer_m=odometer,
+        power_v=volts + int(bcd(volts_part)) / 100,
+        ignition=states & 1,
+        attributes=attributes,
+    )
 
 
 def _signed(value: int) -> float:

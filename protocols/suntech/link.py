@@ -13,6 +13,12 @@ from protocols.suntech.text import words_of
 LARGEST_FRAME_BYTES = 4096
 MOST_LENGTH_FIELDS = 40  # in front of UEX data there are at most 25
 
+OLD_ZIP_TYPE = 0x02  # with an end mark behind what its length counts
+ZIPS = {  # by type the kind of the frame, least bytes, digits of the id
+    OLD_ZIP_TYPE: ("old zip", 44, 9),
+    0x81: ("zip", 11, 10),
+    0x82: ("zip", 11, 10),
+}
 UNIVERSAL = ("STT", "ALT", "UEX", "BLE", "RES", "ALV", "CRR")
 LEGACY = ("STT", "EMG", "EVT", "ALT", "UEX", "HTE", "ALV")
 
@@ -28,10 +34,10 @@ class Link(Stream):
     def cut(self, data: Buffer, at: int) -> int:
         if data[at] in b"\r\n":
             return at + 1
-        if data[at] >= 0x80:
+        if _in_bytes(data[at]):
             if len(data) - at < 3:
                 return MORE
-            end = at + 3 + int.from_bytes(data[at + 1 : at + 3], "big")
+            end = at + 3 + int.from_bytes(data[at + 1 : at + 3], "big") + (data[at] == OLD_ZIP_TYPE)
             return end if end <= len(data) else MORE
         end = self.find(data, b"\r", at)
         if 0 <= end < (inside := _serial_end(data, at, end)):
@@ -43,7 +49,7 @@ class Link(Stream):
     def hear(self, message: bytes, received: Received) -> None:
         if message in (b"\r", b"\n"):
             return
-        if message[0] >= 0x80:
+        if _in_bytes(message[0]):
             self._zip(message, received)
             return
         words = message[:64].decode("ascii", "replace").rstrip("\r").split(";")
@@ -60,11 +66,13 @@ class Link(Stream):
             self._legacy(words, message, received)
 
     def _zip(self, message: bytes, received: Received) -> None:
-        if message[0] not in (0x81, 0x82) or len(message) < 11:
+        kind, shortest, digits = ZIPS.get(message[0], ("", 0, 0))
+        if len(message) < shortest or not kind:
             self.reject(f"zipped reports of type {message[0]:02x} are not kept", message, received)
-        elif self.speaks(message[3:8].hex(), message, received):
-            self.family = ""
-            received.frames.append(Frame("zip", message, self._ack()))
+        elif self.speaks(message[3:8].hex()[:digits], message, received):
+            if message[0] != OLD_ZIP_TYPE:  # it doesn't say which legacy family speaks
+                self.family = ""
+            received.frames.append(Frame(kind, message, self._ack()))
 
     def _universal(self, words: list[str], message: bytes, received: Received) -> None:
         kind = words[0]
@@ -164,6 +172,10 @@ def _on(command: Command) -> bool:
     if command["data"] not in ("0", "1"):
         raise CannotSend("the state of an output is 1 or 0")
     return bool(command["data"] == "1")
+
+
+def _in_bytes(first: int) -> bool:
+    return first >= 0x80 or first == OLD_ZIP_TYPE
 
 
 def _serial_end(data: Buffer, at: int, end: int) -> int:

@@ -3,6 +3,8 @@ isn't there or is no number."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from protocols.fields import time_ms
 from protocols.reports import CantRead, Report
 
@@ -11,6 +13,7 @@ ALERTS = {
     40: "powerRestored", 41: "powerCut", 42: "sos", 46: "hardAcceleration", 47: "hardBraking", 50: "jamming", 132: "door",
 }  # fmt: skip
 EMERGENCIES = {1: "sos", 2: "parking", 3: "powerCut", 5: "door", 6: "door", 7: "movement", 8: "vibration"}
+VARIED_MODEL, MOVES = "41", "2"  # of ST4xx
 DRIVER_ALERT = 59  # its data is the driver's key
 
 BLE_MASK = 0b1100000110110
@@ -68,27 +71,52 @@ def read_legacy(fields: list[str]) -> Report:
 
 
 def _tail(report: Report, fields: list[str]) -> None:
-    """What is sent if the tracker is set so; known by its looks, as nothing announces it."""
-    if len(fields) < 3 or not fields[0].isdecimal() or "." not in fields[1] or fields[2] not in ("0", "1"):
+    """What is sent if the tracker is set so; known by its looks, as nothing announces it. What looks like nothing known is passed
+    over: the place in front of it holds all the same."""
+    if len(fields) < 2 or not fields[0].isdecimal() or "." not in fields[1]:
         return
-    report.engine_hours_s = int(fields[0]) * 60
-    report.battery_v = float(fields[1])
+    minutes, battery = _number(fields[0]), _number(fields[1])
+    if minutes is None or battery is None or (len(fields) > 2 and fields[2] not in ("0", "1")):
+        return
+    report.engine_hours_s = minutes * 60
+    report.battery_v = battery
     attributes = report.attributes
-    if fields[2] == "0":
+    if len(fields) > 2 and fields[2] == "0":
         attributes["archive"] = True
     rest = fields[3:]
+    if (cell := _cell(rest[-CELL_FIELDS:])) is not None:
+        attributes |= cell
+        rest = rest[:-CELL_FIELDS]
     if len(rest) >= 3 and all(":" in field for field in rest[-3:]):
         for number, field in enumerate(rest[-3:], 1):
-            if value := field.partition(":")[2]:
-                attributes[f"temp{number}"] = float(value)
+            if (degrees := _number(field.partition(":")[2])) is not None:
+                attributes[f"temp{number}"] = degrees
         rest = rest[:-3]
     if len(rest) >= 2 and len(rest[-2]) == 14:
         if rest[-1] == "1":
             attributes["driverUniqueId"] = rest[-2]
         rest = rest[:-2]
     for number, field in enumerate(rest[:3], 1):
-        if "." in field:
-            attributes[f"adc{number}"] = float(field)
+        if "." in field and (volts := _number(field)) is not None:
+            attributes[f"adc{number}"] = volts
+
+
+CELL_FIELDS = 5
+
+
+def _cell(fields: list[str]) -> dict[str, Any] | None:
+    """Cell, country, network, signal in dBm, area: known by the signal, which no other of these fields is like."""
+    if len(fields) < CELL_FIELDS or not fields[3].startswith("-") or not all(field.lstrip("-").isdecimal() for field in fields):
+        return None
+    return dict(zip(("cid", "mcc", "mnc", "dbm", "lac"), map(int, fields), strict=True))
+
+
+def _number(text: str) -> float | None:
+    """None for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _serial(report: Report, fields: list[str], at: int) -> int:
@@ -157,7 +185,8 @@ def read_st9(fields: list[str]) -> Report:
 
 def read_st4(fields: list[str]) -> Report:
     report = Report(attributes={"type": fields[0][-3:], "versionFw": fields[2]})
-    at = 4 + 7 * 6
+    has_variant = fields[3] == VARIED_MODEL
+    at = 4 + has_variant + 7 * 6
     report.battery_v = float(fields[at])
     if fields[at + 1] == "0":
         report.attributes["archive"] = True
@@ -165,6 +194,9 @@ def read_st4(fields: list[str]) -> Report:
     at += 4
     if len(fields[at]) == 3:  # how other trackers near by helped to find the place
         at += 1
+    if has_variant:  # the same in a field that is always there, temperature, and how it moves
+        report.motion = float(fields[at + 2] == MOVES)
+        at += 3
     if fields[at]:
         report.time_ms = _time_ms(fields[at], fields[at + 1])
         report.latitude, report.longitude = float(fields[at + 2]), float(fields[at + 3])
@@ -223,8 +255,8 @@ def read_universal(fields: list[str]) -> Report:
         report.valid = fields[at] == "1"
         at += 1
     if mask & 1 << 17:
-        report.ignition = float(fields[at][-1:] == "1")
         attributes["input"] = int(fields[at])
+        report.ignition = float(attributes["input"] & 1)
         at += 1
     if mask & 1 << 18:
         attributes["output"] = int(fields[at])
@@ -271,20 +303,19 @@ def _mode(report: Report, fields: list[str], at: int, mask: int) -> int:
     return at
 
 
+VOLTAGES = {0: "battery_v", 1: "power_v"}
+
+
 def _assigned(report: Report, fields: list[str], at: int) -> None:
     """Fields that the owner has chosen, with a mask of their own: the first are the voltages of backup and supply."""
     mask = int(fields[at], 16)
-    at += 1
-    for bit in range(31):
-        if mask & 1 << bit:
-            field = fields[at]
-            at += 1
-            if bit == 0 and field:
-                report.battery_v = float(field)
-            elif bit == 1 and field:
-                report.power_v = float(field)
-            elif field:
-                report.attributes[f"io{bit + 1}"] = field
+    chosen = (bit for bit in range(31) if mask & 1 << bit)
+    for bit, field in zip(chosen, fields[at + 1 :], strict=False):  # a line that is cut short has fewer
+        volts = _number(field) if bit in VOLTAGES else None
+        if volts is not None:
+            setattr(report, VOLTAGES[bit], volts)
+        elif field:
+            report.attributes[f"io{bit + 1}"] = field
 
 
 def _tags(report: Report, fields: list[str], at: int) -> None:
