@@ -77,16 +77,17 @@ class Link(Stream):
         if data[at : at + 1] != b"(" and not (self.whole and at == 0):
             begin = data.find(b"(", at)
             return at - (begin if begin >= 0 else len(data))
-        start = at
-        while True:
-            end, text = self.find(data, b")", start), data.find(b"$", start)
-            if end < 0:
-                return len(data) if self.whole and text < 0 else MORE
-            if not 0 <= text < end:
+        start, end = at, self.find(data, b")", at)
+        while end >= 0:
+            text = data.find(b"$", start, end)
+            if text < 0:
                 return end + 1
             start = data.find(b"$", text + 1) + 1
             if start == 0:
                 return MORE
+            if start > end:  # it was in the text
+                end = data.find(b")", start)
+        return len(data) if self.whole and b"$" not in data[at:] else MORE
 
     def hear(self, message: bytes, received: Received) -> None:
         if not message.strip(BLANKS):
@@ -103,6 +104,9 @@ class Link(Stream):
             received.reply += b"(%bAP01HSO)" % head[1]
             return
         body = message[head.end() :].removesuffix(b")")
+        if kind == "BP05" and (not body or body.isdigit()) and not comma:
+            received.reply += _ack(kind, head[1], body)
+            return
         if kind in ANSWERS and not (kind == "BV00" and len(body) == 17):
             received.answers.append(Answer(_text(body).strip("$")))
         received.frames.append(Frame(kind, message, b"" if comma else _ack(kind, head[1], body)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import cast
 
 import pytest
@@ -142,6 +143,7 @@ def test_a_report_is_read_whole(data: bytes, expected: dict[str, object]) -> Non
     [
         pytest.param(plain("BP00000013600000001HSO"), f"({ID}AP01HSO)", [], id="handshake"),
         pytest.param(MESSAGES[1], "", [f"({ID}AP05)"], id="login with a position"),
+        pytest.param(plain("BP05013600000001234"), f"({ID}AP05)", [], id="login alone"),
         pytest.param(MESSAGES[3], "", [f"({ID}AS012)"], id="alarm"),
         pytest.param(MESSAGES[0], "", [""], id="regular position"),
         pytest.param(MESSAGES[6], "", [""], id="with commas"),
@@ -232,6 +234,12 @@ def test_a_text_that_never_ends_is_not_kept() -> None:
     link = Link()
     link.receive(b"(0136$")
     assert link.receive(b")" * (LARGEST_FRAME_BYTES + 1)).close
+
+
+def test_many_texts_in_one_message_cost_their_length_alone() -> None:
+    begun = time.perf_counter()
+    received = laws.hear(Link(), b"(" + b"$$" * 600_000 + b")" + MESSAGES[0])
+    assert (len(received.frames), time.perf_counter() - begun < 1) == (1, True)
 
 
 def test_laws() -> None:
