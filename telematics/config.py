@@ -232,7 +232,8 @@ class MqttSourceSettings(Section):
     topic: str = Field(
         min_length=1,
         max_length=1024,
-        description="Where they are published; + is any level, # all that follow, {id} the level that is the tracker's unique id.",
+        description="Where they are published; + is any level, # all that follow, {id} the level that is the tracker's unique"
+        " id.",
     )
     kind: Literal["owntracks", "teltonika", "flespi", "json"] = Field(
         "json", description="What is in them: owntracks, teltonika, flespi or json."
