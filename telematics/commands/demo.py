@@ -34,6 +34,7 @@ EMAIL = "demo@example.com"
 ACCOUNT = "Demo Logistics"
 TIME_ZONE = "Asia/Almaty"
 SEED = 1
+FORMER = PROTOCOLS[:4]  # all that the fleet spoke in earlier versions: a demo that was begun with one goes on
 PAST_INTERVAL_S, LIVE_INTERVAL_S = 15.0, 4.0
 BACKFILL_BATCH, BACKFILL_WINDOW = 50, 500
 LONGEST_BACKFILL_S = 120.0  # then the rest comes while it drives
@@ -90,10 +91,14 @@ def _kept_password(folder: Path, wanted: str) -> str:
 
 
 async def _demonstrate(server: Server, count: int, history: timedelta, login: str, out: Console) -> None:
-    fleet = Fleet(seed=SEED, count=count, protocols=PROTOCOLS, interval_s=PAST_INTERVAL_S).vehicles
-    others = Fleet(SEED + 1, demo_billing.CUSTOMERS_VEHICLES, PROTOCOLS, PAST_INTERVAL_S).vehicles
+    heard = tuple(name for name in PROTOCOLS if name in server.listeners.ports)
+    if not heard:
+        raise typer.BadParameter(f"the demo's trackers speak {', '.join(PROTOCOLS)}: let protocols name one of them")
+    fleet = _deal(SEED, count, heard)
+    others = _deal(SEED + 1, demo_billing.CUSTOMERS_VEHICLES, heard)
     account_id = await _introduce(server, fleet, others, login)
-    vehicles = [vehicle for vehicle in (*fleet, *others) if server.devices.named(vehicle.unique_id) is not None]
+    fleet = _known(server, fleet, _deal(SEED, count, FORMER))
+    vehicles = [*fleet, *_known(server, others, _deal(SEED + 1, len(others), FORMER))]
     totals = Totals()
     clients = [_client(server, vehicle, totals) for vehicle in vehicles]
     trackers = [asyncio.create_task(client.run()) for client in clients]
@@ -104,12 +109,23 @@ async def _demonstrate(server: Server, count: int, history: timedelta, login: st
             await demo_rules.tidy(connection, ACCOUNT)
         for vehicle in vehicles:
             vehicle.interval_s = LIVE_INTERVAL_S
-        _welcome(server, sum(vehicle in fleet for vehicle in vehicles), login, out)
+        _welcome(server, len(fleet), login, out)
         await drive(vehicles, clients, gaps=True)
     finally:
         for tracker in trackers:
             tracker.cancel()
         await asyncio.gather(*trackers, return_exceptions=True)
+
+
+def _deal(seed: int, count: int, names: Sequence[str]) -> Sequence[Vehicle]:
+    return Fleet(seed, count, names, PAST_INTERVAL_S).vehicles
+
+
+def _known(server: Server, vehicles: Sequence[Vehicle], former: Sequence[Vehicle]) -> list[Vehicle]:
+    """Those that the server knows: as they are dealt out now, or as they were when this demo's data began."""
+    dealt = ((vehicle, before) for vehicle, before in zip(vehicles, former, strict=True))
+    known = (next((one for one in both if server.devices.named(one.unique_id) is not None), None) for both in dealt)
+    return [vehicle for vehicle in known if vehicle is not None and vehicle.protocol in server.listeners.ports]
 
 
 def _client(server: Server, vehicle: Vehicle, totals: Totals) -> Client:

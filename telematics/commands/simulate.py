@@ -25,7 +25,7 @@ def simulate(
     rate: Annotated[float, typer.Option(min=0, help="Reports a second of all trackers together, instead of --interval.")] = 0,
     host: Annotated[str, typer.Option(help="The server.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0: the protocol's usual one.")] = 0,
-    udp: Annotated[bool, typer.Option("--udp", help="Datagrams (teltonika).")] = False,
+    udp: Annotated[bool, typer.Option("--udp", help="Datagrams (teltonika, suntech).")] = False,
     tls: Annotated[bool, typer.Option("--tls", help="Encrypted connections.")] = False,
     duration: Annotated[float, typer.Option(min=0, help="Seconds; 0: until Ctrl-C.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed, another fleet.")] = 1,
@@ -49,9 +49,12 @@ def simulate(
                 f"a tracker reports at most once a second: for {rate:g} a second take --count {rate:.0f} or more"
             )
     fleet = Fleet(seed=seed, count=count, protocols=names, interval_s=interval, parked_s=interval, first_id=first_id or None)
-    if first_id and "gt06" in names and not 10**14 <= first_id <= 10**15 - count:
-        raise typer.BadParameter("a GT06 tracker is known by 15 digits: give --first-id so many")
-    vehicles = fleet.vehicles
+    vehicles, wires = fleet.vehicles, UDP_WIRES if udp else WIRES
+    for vehicle in (*vehicles[: len(names)], *vehicles[-len(names) :]):
+        try:
+            wires[vehicle.protocol](vehicle.unique_id)
+        except ValueError as error:
+            raise typer.BadParameter(f"{error}: choose another --first-id") from None
     if ids:
         for vehicle in vehicles:
             typer.echo(f"{vehicle.unique_id}\t{vehicle.protocol}\t{vehicle.name}")
@@ -60,7 +63,6 @@ def simulate(
         added = adopt(api, [Newcomer(v.unique_id, v.name, v.category) for v in vehicles], token, email, password)
         typer.echo(f"{added} of {count} trackers were new to the server", err=True)
     totals = Totals()
-    wires = UDP_WIRES if udp else WIRES
     targets = {name: address(host, port or port_of(name), udp=udp, tls=tls) for name in names}
     clients = [Client(v.unique_id, wires[v.protocol], targets[v.protocol], totals, batch=10) for v in vehicles]
     run(clients, lambda: drive(vehicles, clients, gaps=gaps), totals, duration)

@@ -44,7 +44,7 @@ class Tracker:
         return self._packet(APPDATA, self._record(AUTH, _subrecord(TERM_IDENTITY, identity)))
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """Packets of up to 400 records. An alarm that the manual has no source for is left out: the fix goes without it."""
+        """Packets of up to 400 records."""
         records = [self._record(TELEDATA, _fix(fix)) for fix in fixes]
         return b"".join(
             self._packet(APPDATA, b"".join(records[at : at + RECORDS_A_PACKET]))

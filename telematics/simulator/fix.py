@@ -35,7 +35,7 @@ class Wire(Protocol):
         ...
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """The packet, or packets, that carry these fixes."""
+        """The packet, or packets, that carry these fixes; without an alarm that the protocol has no word for."""
         ...
 
     def receive(self, data: bytes) -> int:

@@ -36,9 +36,16 @@ TURN_DEG = 28.0  # a turn is reported at once, or the line on the map would cut 
 COVERAGE_S = 900.0  # whether there is mobile coverage is drawn anew so often
 ALARM_S = 3600.0
 ALARMS = ("sos", "powerCut", "lowBattery", "vibration")
-PROTOCOLS = ("gt06", "teltonika", "wialon", "osmand")
-IMEI_HEADS = {"gt06": "86886103", "teltonika": "35263307", "wialon": "86470303", "osmand": "35912309"}
+PROTOCOLS = (  # those that can be simulated, as they are dealt out: the first four go on with fleets that began with them alone
+    "gt06", "teltonika", "wialon", "osmand", "h02", "jt808", "gl200", "ruptela", "egts", "galileo", "meitrack", "suntech",
+    "owntracks", "flespi",
+)  # fmt: skip
+IMEI_HEADS = {
+    "gt06": "86886103", "teltonika": "35263307", "wialon": "86470303", "osmand": "35912309", "gl200": "86596004",
+    "ruptela": "86955604", "egts": "86105905", "galileo": "86120405", "meitrack": "86659103", "flespi": "35784409",
+}  # fmt: skip
 OTHER_IMEI_HEAD = "86123406"
+SEEDS_APART = 7919  # so many numbers lie between two seeds' trackers
 
 CAR = Manner(accelerate_ms2=1.6, brake_ms2=2.2, top_kmh=140, haste=1.02)
 VAN = Manner(accelerate_ms2=1.3, brake_ms2=2.0, top_kmh=120, haste=0.98)
@@ -479,7 +486,7 @@ class Fleet:
     def _unique_id(self, protocol: str, number: int) -> str:
         if self._first_id is not None:
             return str(self._first_id + number)
-        return imei(IMEI_HEADS.get(protocol, OTHER_IMEI_HEAD), self.seed, number)
+        return identity(protocol, self.seed, number)
 
 
 def dealt_roles() -> list[Role]:
@@ -488,9 +495,24 @@ def dealt_roles() -> list[Role]:
     return [role for _, _, role in sorted(cards, key=lambda card: card[:2])]
 
 
+def identity(protocol: str, seed: int, number: int) -> str:
+    """What such a tracker calls itself: most by their IMEI, some otherwise."""
+    counted = (seed * SEEDS_APART + number) % 1_000_000
+    match protocol:
+        case "jt808":  # the phone number of its card
+            return f"13910{counted:06d}"
+        case "h02":  # ten digits, the last of an IMEI
+            return f"4109{counted:06d}"
+        case "suntech":
+            return f"205{counted:06d}"
+        case "owntracks":  # user and device
+            return f"owntracks-driver{counted}-phone"
+    return imei(IMEI_HEADS.get(protocol, OTHER_IMEI_HEAD), seed, number)
+
+
 def imei(head: str, seed: int, number: int) -> str:
     """15 digits: the maker's eight, six for the seed and number, and the check digit."""
-    return with_check_digit(f"{head}{(seed * 7919 + number) % 1_000_000:06d}")
+    return with_check_digit(f"{head}{(seed * SEEDS_APART + number) % 1_000_000:06d}")
 
 
 def with_check_digit(body: str) -> str:

@@ -42,7 +42,7 @@ class Tracker:
         return packet
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """Packets of up to ten records. An alarm that the status has no bit for is left out: the fix goes without it."""
+        """Packets of up to ten records."""
         packets = []
         for at in range(0, len(fixes), RECORDS_A_PACKET):
             some = fixes[at : at + RECORDS_A_PACKET]

@@ -40,7 +40,7 @@ class Tracker:
         return b""
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """A message per fix. Raises ValueError for an alarm that the manual has no message for."""
+        """A message per fix."""
         messages = [self._message(*_report(fix), fix) for fix in fixes]
         self._waiting.update(message[-5:-1] for message in messages)
         return b"".join(messages)
@@ -72,9 +72,6 @@ def _report(fix: Fix) -> tuple[str, str]:
     if fix.alarm in EVENTS:
         said = {"BPL": "3.55,", "STT": f"{_state(fix)},", "CRA": "01,"}.get(EVENTS[fix.alarm], "")
         return f"+RESP:GT{EVENTS[fix.alarm]}", f"{said}{place},{odometer_km}"
-    if fix.alarm is not None:
-        known = ", ".join(sorted((*ALARMS, *EVENTS)))
-        raise ValueError(f"Queclink has no message for the alarm {fix.alarm!r}; it has {known}")
     supply_mv = round(fix.power_v * 1000)
     telemetry = f"{odometer_km},,,,{fix.battery_percent},{_state(fix)}{fix.ignition:02X}00,,,"
     return "+RESP:GTFRI", f"{supply_mv},10,1,{place},{telemetry}"

@@ -19,7 +19,7 @@ MODEL = b"\x20\x01"
 UTC_ENGLISH = b"\x00\x02"
 CELL = struct.pack(">HBH", 401, 2, 0x5249) + b"\x00\x27\xdb"  # Kazakhstan, Kcell
 
-ALARM_CODES = {  # Traccar's name: the manual's code; for what it lacks there is no packet
+ALARM_CODES = {  # Traccar's name: the manual's code
     "sos": 0x01, "powerCut": 0x02, "vibration": 0x03, "geofenceEnter": 0x04, "geofenceExit": 0x05, "overspeed": 0x06,
     "lowBattery": 0x0E, "powerOff": 0x11, "tampering": 0x13, "door": 0x14, "removing": 0x18, "fallDown": 0x23,
     "hardAcceleration": 0x29, "hardBraking": 0x28, "hardCornering": 0x2A, "accident": 0x2C, "jamming": 0x30,
@@ -43,8 +43,8 @@ class Tracker:
         return self._packet(LOGIN, self._imei + MODEL + UTC_ENGLISH)
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """A packet per fix. Raises ValueError for an alarm that the manual has no code for."""
-        return b"".join(self._location(fix) if fix.alarm is None else self._alarm(fix, fix.alarm) for fix in fixes)
+        """A packet per fix."""
+        return b"".join(self._alarm(fix) if fix.alarm in ALARM_CODES else self._location(fix) for fix in fixes)
 
     def status(self, fix: Fix) -> bytes:
         """The heartbeat."""
@@ -73,11 +73,9 @@ class Tracker:
         tail = struct.pack(">BBBI", fix.ignition, 0, 0, fix.odometer_m)  # 0, 0: the interval was over, sent for the first time
         return self._packet(LOCATION, _place(fix) + CELL + tail)
 
-    def _alarm(self, fix: Fix, alarm: str) -> bytes:
-        if alarm not in ALARM_CODES:
-            raise ValueError(f"GT06 has no code for the alarm {alarm!r}; it has {', '.join(sorted(ALARM_CODES))}")
+    def _alarm(self, fix: Fix) -> bytes:
         cell = bytes((len(CELL) + 1,)) + CELL  # the length counts itself
-        return self._packet(ALARM, _place(fix) + cell + _bars(fix) + bytes((ALARM_CODES[alarm], 0x02)))
+        return self._packet(ALARM, _place(fix) + cell + _bars(fix) + bytes((ALARM_CODES[fix.alarm or ""], 0x02)))
 
     def _packet(self, kind: int, content: bytes) -> bytes:
         self._serial = self._serial % 0xFFFF + 1

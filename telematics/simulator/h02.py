@@ -35,7 +35,7 @@ class Tracker:
         return b""
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """A V1 per fix. Raises ValueError for an alarm that has no bit."""
+        """A V1 per fix."""
         return b"".join(self._position(fix) for fix in fixes)
 
     def status(self, fix: Fix) -> bytes:
@@ -61,8 +61,6 @@ class Tracker:
 
 
 def _status(fix: Fix) -> int:
-    if fix.alarm is not None and fix.alarm not in ALARM_BITS:
-        raise ValueError(f"H02 has no bit for the alarm {fix.alarm!r}; it has {', '.join(sorted(ALARM_BITS))}")
     status = WELL & ~ALARM_BITS.get(fix.alarm or "", 0)
     return status if fix.ignition else status & ~IGNITION_OFF
 

@@ -50,7 +50,7 @@ class Tracker:
         return self._message(AUTHENTICATION, code)
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """A message per fix. Raises ValueError for an alarm that the standard has no bit for."""
+        """A message per fix."""
         return b"".join(self._message(POSITION, _position(fix)) for fix in fixes)
 
     def status(self, fix: Fix) -> bytes:
@@ -85,9 +85,6 @@ class Tracker:
 
 
 def _position(fix: Fix) -> bytes:
-    if fix.alarm is not None and fix.alarm not in ALARM_BITS and fix.alarm not in DRIVING_BITS:
-        names = ", ".join(sorted((*ALARM_BITS, *DRIVING_BITS)))
-        raise ValueError(f"JT/T 808 has no bit for the alarm {fix.alarm!r}; it has {names}")
     alarms = 1 << ALARM_BITS[fix.alarm] if fix.alarm in ALARM_BITS else 0
     status = fix.ignition | 1 << 1 | (fix.latitude < 0) << 2 | (fix.longitude < 0) << 3
     head = struct.pack(

@@ -43,7 +43,7 @@ class Tracker:
         return b""
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """One fix as AAA, several as one CCC. Raises ValueError for an alarm that has no event."""
+        """One fix as AAA, several as one CCC."""
         if len(fixes) > 1:
             records = b"".join(_record(fix) for fix in fixes)
             return self._packet(b"CCC", struct.pack("<HHI", 1, len(records) // len(fixes), len(fixes)) + records)
@@ -68,9 +68,7 @@ class Tracker:
 
 
 def _event(fix: Fix) -> int:
-    if fix.alarm is not None and fix.alarm not in ALARMS:
-        raise ValueError(f"Meitrack has no event for the alarm {fix.alarm!r}; it has {', '.join(sorted(ALARMS))}")
-    return ALARMS[fix.alarm] if fix.alarm else INTERVAL
+    return ALARMS.get(fix.alarm or "", INTERVAL)
 
 
 def _battery_v(fix: Fix) -> float:

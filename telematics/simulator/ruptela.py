@@ -43,7 +43,7 @@ class Tracker:
         return self._packet(IDENTIFICATION, b"ECO4 00.02.01.07")
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """Packets of up to 15 records. Raises ValueError for an alarm that has no id."""
+        """Packets of up to 15 records."""
         packets = []
         for start in range(0, len(fixes), MOST_RECORDS):
             records = [_record(fix) for fix in fixes[start : start + MOST_RECORDS]]
@@ -91,9 +91,7 @@ def _record(fix: Fix) -> bytes:
         PERIODIC,
     )
     bytes_ = [(IGNITION, int(fix.ignition)), (GSM, fix.gsm)]
-    if fix.alarm is not None:
-        if fix.alarm not in ALARMS:
-            raise ValueError(f"Ruptela has no id for the alarm {fix.alarm!r}; it has {', '.join(sorted(ALARMS))}")
+    if fix.alarm in ALARMS:
         bytes_.append((ALARMS[fix.alarm], 1))
     battery_mv = EMPTY_MV + (FULL_MV - EMPTY_MV) * fix.battery_percent // 100
     words = [(SUPPLY, round(fix.power_v * 1000)), (BATTERY, battery_mv)]

@@ -40,7 +40,7 @@ class Tracker:
         return f"ST300ALV;{self._id}\r".encode()
 
     def report(self, fixes: Sequence[Fix]) -> bytes:
-        """A line per fix. Raises ValueError for an alarm that the manual has no code for."""
+        """A line per fix."""
         lines = b"".join(self._line(fix).encode() for fix in fixes)
         self._sent += len(fixes)
         return lines
@@ -50,16 +50,13 @@ class Tracker:
         return sent
 
     def _line(self, fix: Fix) -> str:
-        if fix.alarm is None:
-            self._number = self._number % 9999 + 1
-            kind, code = "STT", f"{DRIVING if fix.ignition else PARKED};{self._number:04d}"
-        elif fix.alarm in EMERGENCIES:
+        if fix.alarm in EMERGENCIES:
             kind, code = "EMG", f"{EMERGENCIES[fix.alarm]}"
         elif fix.alarm in ALERTS:
             kind, code = "ALT", f"{ALERTS[fix.alarm]}"
         else:
-            known = ", ".join(sorted((*EMERGENCIES, *ALERTS)))
-            raise ValueError(f"Suntech has no code for the alarm {fix.alarm!r}; it has {known}")
+            self._number = self._number % 9999 + 1
+            kind, code = "STT", f"{DRIVING if fix.ignition else PARKED};{self._number:04d}"
         time = fix.time.astimezone(UTC)
         backup_v = EMPTY_V + (FULL_V - EMPTY_V) * fix.battery_percent / 100
         course_deg = fix.course_deg % 360

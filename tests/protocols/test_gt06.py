@@ -737,12 +737,6 @@ def test_the_simulator_wants_an_imei(unique_id: str) -> None:
         Tracker(unique_id)
 
 
-def test_the_simulator_refuses_an_alarm_without_a_code() -> None:
-    moment = Fix(time=datetime(2024, 3, 5, tzinfo=UTC), latitude=0.0, longitude=0.0, alarm="bonnet")
-    with pytest.raises(ValueError, match="no code"):
-        Tracker(IMEI).report([moment])
-
-
 @pytest.mark.skipif(not SCORE.exists(), reason="the collection of packets is not beside the project")
 def test_real_packets() -> None:
     run = subprocess.run(

@@ -136,6 +136,24 @@ ROWS = [
         id="neighbouring cells",
     ),
     pytest.param(
+        text("NBR,101530,401,2,0,6,21065,10203,40,180814,FFFFFBFF,1"),
+        {"time": "2014-08-18T10:15:30.000Z", "valid": False, "no_fix": True, "ignition": False, "attributes": {
+            "status": 0xFFFFFBFF, "network": {"cellTowers": [
+                {"mobileCountryCode": 401, "mobileNetworkCode": 2, "locationAreaCode": 21065, "cellId": 10203,
+                 "signalStrength": 40}]}}},
+        id="fewer cells than are said, and a field behind the status",
+    ),
+    pytest.param(
+        text(f"V4,052825,{PLACE},FFFFFBFF"),
+        {"time": "2014-08-18T05:28:25.000Z", **AT, "ignition": False, "attributes": {"status": 0xFFFFFBFF}},
+        id="an answer without words",
+    ),
+    pytest.param(
+        text("HTBT,52,"),
+        {"time": None, "valid": False, "attributes": {}, "battery_percent": 52.0, "no_fix": True},
+        id="heartbeat with a battery and an empty field",
+    ),
+    pytest.param(
         text("V3,101530,40102,01,21065,10203,128,-92,02E4,0,X,180814,FFFFFFFE"),
         {"time": "2014-08-18T10:15:30.000Z", "valid": False, "no_fix": True, "ignition": True, "battery_v": 7.4,
          "alarm": "vibration", "attributes": {"status": 0xFFFFFFFE, "network": {"cellTowers": [
@@ -368,8 +386,6 @@ def test_what_the_simulator_builds_is_read_back() -> None:
     assert [(row["battery_percent"], row["gsm"], row["satellites"]) for row in status] == [(90.0, 4.0, 12.0)]
 
 
-def test_a_simulated_tracker_has_digits_for_a_name_and_no_alarm_without_a_bit() -> None:
+def test_a_simulated_tracker_has_digits_for_a_name() -> None:
     with pytest.raises(ValueError, match="digits"):
         Tracker("bus")
-    with pytest.raises(ValueError, match="lowBattery"):
-        Tracker("1").report([Fix(time=datetime(2026, 5, 22, tzinfo=UTC), latitude=0, longitude=0, alarm="lowBattery")])
