@@ -48,6 +48,7 @@ STATUS_ALARMS = (  # the first bit that is 0 of these; the second byte's bit 2 i
 IGNITION = 1 << 10
 ALARM_TYPES = {"1": "sos", "2": "lowBattery", "3": "geofence"}  # of ALRM
 UNITS_OF_V3 = 0.01  # volts
+MOST_CELLS = 64
 MOST_POINTS = 200  # in one BC; the manual allows half as many
 
 
@@ -171,7 +172,7 @@ def _position(fields: list[str]) -> Report:
         raise CantRead(f"no place in a message of type {kind[:20]}")
     report = Report(valid=fields[at - 1] == "A" or DIGITS.fullmatch(fields[at - 1]) is not None, attributes={})
     before = fields[3 : at - 2]
-    if kind == "V4":
+    if kind == "V4" and before:
         report.attributes["result"] = ",".join(before)[:1000]
     elif kind == "ALRM" and before:
         report.alarm(ALARM_TYPES.get(before[0], "general"))
@@ -238,17 +239,16 @@ def _time(date: str, clock: str = "") -> int:
 
 
 def _neighbours(fields: list[str]) -> Report:
-    """NBR: time, country, network, delay, count, then area, cell and signal of each, date, status."""
-    if len(fields) < 8:
-        raise CantRead("too few fields of cells")
-    mcc, mnc, count = int(fields[4]), int(fields[5]), int(fields[7])
-    end = 8 + 3 * count
-    if not 0 < count <= 64 or len(fields) < end + 2:
-        raise CantRead(f"{count} cells in {len(fields)} fields")
+    """NBR: time, country, network, delay, count, then area, cell and signal of each, date, status. The count is often wrong, so
+    that the date tells where the cells end."""
+    ends = range(8, min(len(fields) - 1, 8 + 3 * MOST_CELLS + 1), 3)
+    end = next((at for at in ends if DATE.fullmatch(fields[at]) and STATUS.fullmatch(fields[at + 1][:8])), None)
+    if end is None:
+        raise CantRead(f"no date behind the cells, in {len(fields)} fields")
     report = Report(time_ms=_time(fields[end], fields[3]), attributes={})
     cells = [tuple(map(int, fields[at : at + 3])) for at in range(8, end, 3)]
-    _network(report, mcc, mnc, cells)
-    _flags(report, _status(fields[end + 1]))
+    _network(report, int(fields[4]), int(fields[5]), cells)
+    _flags(report, fields[end + 1][:8])
     return report
 
 
@@ -333,7 +333,12 @@ def _blind_spots(fields: list[str], date: int) -> list[Report]:
 
 
 def _battery(fields: list[str]) -> Report:
-    """HTBT, V0 and XT: heartbeats, whose last field is the battery."""
+    """HTBT and V0: heartbeats, whose first field is the battery."""
+    return Report(battery_percent=int(fields[3]), attributes={})
+
+
+def _last_battery(fields: list[str]) -> Report:
+    """XT: a heartbeat whose last field is the battery."""
     return Report(battery_percent=int(fields[-1]), attributes={})
 
 
@@ -349,7 +354,7 @@ READERS: dict[str, Callable[[list[str]], Report]] = {
     "VP1": _simple,
     "HTBT": _battery,
     "V0": _battery,
-    "XT": _battery,
+    "XT": _last_battery,
     "SMS": _text,
 }
 

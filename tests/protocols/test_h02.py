@@ -225,7 +225,9 @@ def test_the_plain_position_is_the_same_the_long_way() -> None:
         pytest.param(BLIND, "no position came before", id="no month is known"),
         pytest.param(text(f"V1,052825,{PLACE[:-6]}7,FFFFFFFF"), "no date", id="half a date"),
         pytest.param(text("BS,,2d4,a"), "no place in a message of type BS", id="unknown type"),
-        pytest.param(text("NBR,101530,401,2,0,9,21065,10203,40,180814,FFFFFBFF"), "9 cells", id="fewer cells than said"),
+        pytest.param(
+            text("NBR,101530,401,2,0,9,21065,10203,40,21065"), "no date behind the cells", id="cells that are cut short"
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(data: bytes, reason: str) -> None:
