@@ -51,7 +51,9 @@ STATUS_ALARMS = (
 )
 MOVING = 1 << 4
 HEALTH = ("PULSE", "HEART", "BLOOD", "BPHRT", "TEMP", "BTEMP2", "OXYGEN")
-PLACE, BEAT, BODY, SAID = "place", "heartbeat", "health", "said"
+PLACE, BEAT, BODY, SAID, VOICE = "place", "heartbeat", "health", "said", "voice"
+NOT_KEPT = "voice and photos are not kept"
+KEPT_OF_VOICE_BYTES = 64  # which part of which recording it is
 
 
 class Link(Stream):
@@ -114,10 +116,10 @@ class Link(Stream):
             received.reply += self._packet(b"INIT,1" if kind == "INIT" else word, number)
         elif kind.upper() in HEALTH and rest:
             received.frames.append(Frame(BODY, content))
-        elif kind in ("TK", "JXTK", "img", "IMG") and len(rest) > 1:
-            self.reject("voice and photos are not kept", message, received)
-            if kind == "JXTK":
-                received.reply += self._packet(b"JXTKR,1", number)
+        elif kind == "JXTK" and len(rest) > 1:
+            received.frames.append(Frame(VOICE, content[:KEPT_OF_VOICE_BYTES], self._packet(b"JXTKR,1", number)))
+        elif kind in ("TK", "img", "IMG") and len(rest) > 1:
+            self.reject(NOT_KEPT, message, received)
         else:
             serial = _serial(number)
             received.answers.append(Answer(content.decode("utf-8", "replace")[:1000], serial if serial in self._sent else None))
@@ -201,6 +203,8 @@ def read(frame: Frame) -> list[Report]:
             return [Report(battery_percent=int(fields[3]), attributes={"steps": int(fields[1])})]
         case "health":
             return [_health(fields[0].upper(), fields[1:])]
+        case "voice":  # a dead letter, and as such acknowledged: the watch would send it again and again
+            raise CantRead(NOT_KEPT)
     return [Report(attributes={"result": ",".join(fields)[:1000]})]
 
 
