@@ -165,12 +165,11 @@ def test_a_packet_that_ends_too_early_is_a_dead_letter(content: str) -> None:
     assert len(CODEC.decode(frames).unreadable) == 1
 
 
-@pytest.mark.parametrize("data", [PLAIN, DTCS])
-def test_a_wrong_crc_is_still_explained(data: bytes) -> None:
-    received = laws.hear(Link(), data[:-1] + bytes((data[-1] ^ 1,)))
+def test_a_wrong_crc_is_still_explained() -> None:
+    received = laws.hear(Link(), PLAIN[:-1] + b"\0")
     unchecked = received.rejects[0].unchecked
     assert unchecked is not None
-    assert len(CODEC.decode([unchecked]).columns) == (1 if data == PLAIN else 2)
+    assert len(CODEC.decode([unchecked]).columns) == 1
 
 
 def test_a_datagram_ends_where_it_ends() -> None:
