@@ -1,7 +1,7 @@
 """Cellocator's wireless protocol (Pointer, PowerFleet) over TCP and UDP. Numbers are little-endian where nothing else is said.
 
-Frame   "MCG" and a letter: P, another one for units with `OTHER`'s places | type u8 | unit u32 | control u16, not in type 8 |
-        numerator u8 | what the type has, below | sum u8: of all behind the letter
+Frame   "MCGP" | type u8 | unit u32 | control u16, not in type 8 | numerator u8 | what the type has, below |
+        sum u8: of all behind the mark. "MCPG", and "MCG" with another letter: units that write places in degrees and km/h
 Type 0  status and place, 70 bytes in all: `STATUS`                      type 3  programming, 31 bytes         7  log, 70 bytes
 Type 8  of a port, 19 + length u16 at 16                                 type 9  modules, 15 + length u8 at 13
 Type 11 control u8 | length u16 | 4 reserved | modules: type u8, length u16, content. 16 + length in all
@@ -19,6 +19,7 @@ Types 3, 7, 8 and 9 hold nothing that is read: they are kept as dead letters, an
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from math import degrees
@@ -31,7 +32,9 @@ from protocols.session import Codec, Received
 from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 4096  # modules are a few hundred bytes; the length of type 11 would allow 64 KB
-MARK = b"MCG"
+MARK = re.compile(rb"MC(?:G[A-Z]|PG)")
+MARK_BYTES = 4
+BEGUN = re.compile(rb"M(?:C(?:G|P)?)?")  # a mark of which the rest hasn't come
 STATUS_TYPE, PORT, OLD_MODULES, MODULES = 0, 8, 9, 11
 FIXED_BYTES = {STATUS_TYPE: 70, 3: 31, 7: 70}
 ALARMS = {70: "sos", 80: "powerCut", 81: "lowPower", 83: "lowBattery", 87: "powerRestored"}  # by the reason for the transmission
@@ -47,12 +50,8 @@ class Link(Stream):
 
     def cut(self, data: Buffer, at: int) -> int:
         size = len(data) - at
-        begin = bytes(data[at : at + 3])
-        if not MARK.startswith(begin):
-            following = data.find(MARK, at)
-            if following < 0:  # the mark's first bytes may be the last that came
-                following = len(data) - next(n for n in (2, 1, 0) if data.endswith(MARK[:n]))
-            return at - following
+        if not MARK.match(data, at) and not (size < MARK_BYTES and BEGUN.fullmatch(data, at)):
+            return at - _next_mark(data, at)
         if size < 15:
             return MORE
         type_ = data[at + 4]
@@ -65,14 +64,16 @@ class Link(Stream):
         elif type_ == MODULES:
             length = 16 + (data[at + 13] | data[at + 14] << 8)
         else:
-            return -3  # look for the next mark
+            return -MARK_BYTES  # look for the next mark
         if length > LARGEST_FRAME_BYTES:
-            return -3
+            return -MARK_BYTES
         return at + length if size >= length else MORE
 
     def hear(self, message: bytes, received: Received) -> None:
         type_ = message[4]
-        kind = {STATUS_TYPE: "status" if message[3] == ord("P") else "other status", MODULES: "modules"}.get(type_, str(type_))
+        kind = {STATUS_TYPE: "status" if message.startswith(b"MCGP") else "other status", MODULES: "modules"}.get(
+            type_, str(type_)
+        )
         if sum(message[4:-1]) & 0xFF != message[-1]:
             self.reject("the checksum is wrong", message, received, Frame(kind, message))
             return
@@ -85,6 +86,13 @@ class Link(Stream):
         else:
             ack = b"MCGP\x04" + unit + bytes((0, 0, 0, 0, 0, 0, numerator)) + bytes(11)
         received.frames.append(Frame(kind, message, signed_off(ack)))
+
+
+def _next_mark(data: Buffer, at: int) -> int:
+    """Where the next one begins; its first bytes may be the last that came."""
+    if following := MARK.search(data, at):
+        return following.start()
+    return len(data) - next((count for count in (3, 2, 1) if BEGUN.fullmatch(data, len(data) - count)), 0)
 
 
 # --- Reading -----------------------------------------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ MANUAL = bytes.fromhex(  # "Cellocator Integration: Practical Examples", 4: the 
 )
 
 
-def status(letter: bytes = b"P", reason: int = 32, moment: tuple[int, ...] = (7, 6, 5, 4, 3, 2021)) -> bytes:
-    place = (856200000, -206400000, 8500, 60, 45123) if letter != b"P" else (0x5F5E100, -0x5F5E100, 8500, 1000, 1571)
+def status(mark: bytes = b"MCGP", reason: int = 32, moment: tuple[int, ...] = (7, 6, 5, 4, 3, 2021)) -> bytes:
+    place = (856200000, -206400000, 8500, 60, 45123) if mark != b"MCGP" else (0x5F5E100, -0x5F5E100, 8500, 1000, 1571)
     return signed_off(
-        struct.pack("<3scBIHBBBxBxBBB", b"MCG", letter, 0, 54321, 8, 0xB2, 20, 36, 0x5A, 7, reason, 2)
+        struct.pack("<4sBIHBBBxBxBBB", mark, 0, 54321, 8, 0xB2, 20, 36, 0x5A, 7, reason, 2)
         + bytes.fromhex("21800080 00 0102 0304 d20400 010203040506 1100 00 04 02 0b")
         + struct.pack("<iiiIH5BH", *place, *moment)
     )
@@ -74,11 +74,14 @@ BUS = (2, bytes.fromhex("0500 01020304 02") + struct.pack("<HBI", 1234, 4, 70000
             | {"attributes": REST | {"adc1": 1, "adc2": 2, "adc3": 3, "adc4": 4}},
             id="radians",
         ),
-        pytest.param(
-            status(b"S"),
-            STATUS | {"latitude": -20.64, "longitude": 85.62, "speed_kmh": 60.0, "course_deg": 45.123}
-            | {"attributes": REST | {"adc1": 0x0201, "adc2": 0x0403}},
-            id="degrees",
+        *(
+            pytest.param(
+                status(mark),
+                STATUS | {"latitude": -20.64, "longitude": 85.62, "speed_kmh": 60.0, "course_deg": 45.123}
+                | {"attributes": REST | {"adc1": 0x0201, "adc2": 0x0403}},
+                id=f"degrees, {mark.decode()}",
+            )
+            for mark in (b"MCGS", b"MCPG")
         ),
         pytest.param(
             modules((8, bytes(6)), GPS, CLOCK, BUS),
@@ -146,7 +149,19 @@ def test_a_wrong_checksum_is_refused_and_explained() -> None:
     assert len(CODEC.decode([reject.unchecked]).columns) == 1
 
 
-@pytest.mark.parametrize("lost", [b"xyz", b"MCGP\x63" + bytes(12), b"M", b"MCGP\x0b" + bytes(8) + b"\xff\xff"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        b"xyz",
+        b"MCGP\x63" + bytes(12),
+        b"MCPG\x63" + bytes(12),
+        b"M",
+        b"MC",
+        b"MCP",
+        b"MCGp",
+        b"MCGP\x0b" + bytes(8) + b"\xff\xff",
+    ],
+)
 def test_it_finds_its_way_back(lost: bytes) -> None:
     received = hear(CODEC.session(), lost + MANUAL)
     assert len(received.frames) == 1
@@ -159,7 +174,7 @@ def test_what_cant_be_read_becomes_a_dead_letter(part: tuple[int, bytes]) -> Non
     assert (len(decoded.columns), len(decoded.unreadable)) == (0, 1)
 
 
-MESSAGES = [MANUAL, status(b"S"), modules(GPS, CLOCK, BUS), status()[:-1] + b"\0"]
+MESSAGES = [MANUAL, status(b"MCGS"), modules(GPS, CLOCK, BUS), status()[:-1] + b"\0"]
 
 
 def test_the_laws() -> None:
