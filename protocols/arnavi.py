@@ -184,13 +184,13 @@ def _longitude(report: Report, value: bytes, number: int) -> None:
 
 def _movement(report: Report, value: bytes, number: int) -> None:
     """Course u8, 2 degrees | altitude u8, 10 m | GPS and GLONASS satellites, four bits each; FE, FF: the place is of cells or of
-    WLANs | speed u8, knots"""
-    report.course_deg = value[0] * 2
-    report.altitude_m = value[1] * 10
+    WLANs, which tell nothing of the rest | speed u8, knots"""
     report.valid = value[2] < 0xFE
     if report.valid:
+        report.course_deg = value[0] * 2
+        report.altitude_m = value[1] * 10
         report.satellites = (value[2] & 15) + (value[2] >> 4)
-    report.speed_kmh = value[3] * KMH_PER_KNOT
+        report.speed_kmh = value[3] * KMH_PER_KNOT
 
 
 def _inputs(report: Report, value: bytes, number: int) -> None:

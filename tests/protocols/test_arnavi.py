@@ -62,7 +62,7 @@ FIX: dict[str, Any] = {
         pytest.param(PLACE, FIX, id="a place"),
         pytest.param(
             PLACE.replace("4721", "fe00").replace("47 21", "fe 00"),
-            {name: value for name, value in FIX.items() if name != "satellites"} | {"valid": False, "speed_kmh": 0.0},
+            {name: FIX[name] for name in ("time", "latitude", "longitude", "attributes")} | {"valid": False},
             id="a place of cells",
         ),
         pytest.param(
