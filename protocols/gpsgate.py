@@ -6,6 +6,7 @@ Line    $body*checksum        ends in CR LF, LF or NUL; the checksum is NMEA's (
         $FRWDT,NMEA                       positions will follow                     nothing
         $GPRMC,…                          a fix, of who logged in (`nmea.rmc`)      nothing
         $FRCMD,id,_SendMessage,size,ddmm.mmmm,N|S,dddmm.mmmm,E|W,altitude m,knots,degrees,ddmmyy,hhmmss.sss,0|1[,name=value …]
+                                          other commands hold a place in the same fields, or none
         $FRCMD,id,_Ping[,name=value …]    alive                                     nothing
         $FRCMD, $FRRET, $FRVAL, $FRERR    others: the tracker's words on commands, not kept
 Source  Franson Technology, "GpsGate Server Protocol Specification" v1.0, v1.1 and v2.0 (January 26, 2009)
@@ -93,10 +94,14 @@ def _rmc(fields: list[str]) -> list[Report]:
     return [] if report.latitude != report.latitude else [report]  # a receiver that has no fix says nothing
 
 
+NORTH_SOUTH, EAST_WEST = ("N", "S"), ("E", "W")
+
+
 def _command(fields: list[str]) -> list[Report]:
     if len(fields) < 3:
         raise CantRead("a command without a name")
-    if fields[2] != "_SendMessage":
+    placed = len(fields) >= 14 and fields[5] in NORTH_SOUTH and fields[7] in EAST_WEST  # makers have commands of their own
+    if fields[2] != "_SendMessage" and not placed:
         attributes = _named(fields[3:])
         return [Report(attributes=attributes)] if attributes else []
     if len(fields) < 14:

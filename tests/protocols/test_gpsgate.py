@@ -49,6 +49,12 @@ MESSAGES = [LOGIN, RMC.replace(b"\r\n", b"\0"), MESSAGE, PING, sentence(b"FRVER,
             | {"speed_kmh": 1.852, "attributes": {}},
             id="_SendMessage that is not vouched for",
         ),
+        pytest.param(
+            sentence(b"FRCMD,0042,_TRAC,,1030.00,S,02015.00,W,350,1,,150621,010203,1"),
+            {"time": "2021-06-15T01:02:03.000Z", "valid": True, "latitude": -10.5, "longitude": -20.25, "altitude_m": 350.0}
+            | {"speed_kmh": 1.852, "attributes": {}},
+            id="a maker's own command with a place",
+        ),
         pytest.param(PING, {"time": None, "valid": False, "attributes": {"voltage": 4.0}, "no_fix": True}, id="_Ping"),
     ],
 )
