@@ -84,8 +84,8 @@ def chosen(
     """What of an address makes sense; the rest is as if it weren't there."""
     return Filter(
         type=type if type in (*TYPES, *ACCOUNT_TYPES) else "",
-        device=_number(device),
-        zone=_number(zone),
+        device=number_in(device),
+        zone=number_in(zone),
         state=state if state in ("open", "acknowledged", "all") else "open",
         period=period if period in PERIODS else "",
     )
@@ -222,7 +222,7 @@ class AlertPages:
         return self.pages.page(request, viewer, template, entry="rules", here="alerts", data=data, accounts=accounts)
 
 
-def _number(text: str) -> int | None:
+def number_in(text: str) -> int | None:
     """Of an address; what is no number of the database's is none."""
     return int(text) if text.isascii() and text.isdecimal() and 0 < int(text[:12]) <= LARGEST_ID else None
 

@@ -64,6 +64,11 @@ class Viewer:
     commands: CommandRight = "all"
 
     @property
+    def sends(self) -> CommandRight:
+        """Which commands they may send: who may only look sends none."""
+        return "none" if self.readonly else self.commands
+
+    @property
     def scope(self) -> dict[str, Any]:
         """For SQL: `(%(everything)s OR account_id = %(account_id)s)`."""
         return {"everything": self.administrator, "account_id": self.account_id}

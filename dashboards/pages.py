@@ -360,6 +360,7 @@ class Pages:
         viewer: Viewer | None,
         template: str,
         entry: str = "plain",
+            "commands": viewer.sends,
         here: str = "",
         status: int = 200,
         data: Mapping[str, Any] | None = None,
@@ -383,7 +384,7 @@ class Pages:
                 viewer=viewer,
                 here=here,
                 assets=assets(entry),
-                page={"language": language, "viewer": who, **(data or {})},
+                page={"language": language, "viewer": who, **({"commands": commands} if viewer else {}), **(data or {})},
                 messages=script_messages(language),
                 **context,
             )

@@ -18,6 +18,7 @@ export default defineConfig({
         zones: "src/zones.ts",
         alerts: "src/alerts.ts",
         rules: "src/rules.ts",
+        commands: "src/commands.ts",
         billing: "src/billing.ts",
         trackers: "src/trackers.ts",
         operator: "src/operator.ts",

@@ -29,6 +29,8 @@ COMMANDS: dict[str, list[tuple[dict[str, Any], object]]] = {
     "GET /api/commands/{saved_id}": [({"path": "{saved_command}"}, MISSING)],
     "PUT /api/commands/{saved_id}": [({"path": "{saved_command}", "json": {"description": "x", **CUSTOM}}, MISSING)],
     "DELETE /api/commands/{saved_id}": [({"path": "{saved_command}"}, MISSING)],
+    "GET /commands": [({}, OWN), ({"params": {"device": "{a1}"}}, OWN)],
+    "GET /commands/saved": [({}, OWN)],
 }
 
 

@@ -126,7 +126,7 @@ export class ApiError extends Error {
 
 /** The server's refusals that a person meets on the pages, by their titles. The API's own language is English; these are sentences for the
  * viewer, and tests/browser asks the server for each, so that a title that changes is noticed. */
-const REFUSALS: readonly (readonly [RegExp, () => string])[] = [
+const REFUSALS: readonly (readonly [RegExp, (found: RegExpMatchArray) => string])[] = [
   [/^The tracker .+ is in use already$/, () => t("A tracker with this id has been added already. Check the id, or remove the other one.")],
   [/^Wrong e-mail or password$/, () => t("The e-mail or the password is wrong.")],
   [/^Too many failed logins$/, () => t("There were too many attempts. Try again a little later.")],
@@ -141,6 +141,19 @@ const REFUSALS: readonly (readonly [RegExp, () => string])[] = [
   [/^More than \d[\d,]* (positions|events)$/, () => t("There are too many positions in this period. Choose a shorter one.")],
   [/^The range is too long$/, () => t("The period is too long. Choose a shorter one.")],
   [/^The range is empty$/, () => t("The first day must not be after the last one.")],
+  [/^You may not send commands$/, () => t("You may not send commands. Ask an administrator for the right.")],
+  [/^You may send saved commands only$/, () => t("You may send saved commands only. Ask an administrator for the right to more.")],
+  [/^(.+) has no phone number$/, ([, name = ""]) => t("No phone number is known of {name}. Write that of its SIM card into the tracker's form.", { name })],
+  [/^(\d+) commands wait for (.+) already$/, ([, n = "", name = ""]) => t("{n} commands wait for {name} already. Withdraw some of them first.", { n, name })],
+  [/^(.+) is (?:blocked|disabled)$/, ([, name = ""]) => t("{name} is blocked or switched off. The list of trackers says why.", { name })],
+  [/: not by SMS to \S+ trackers$/, () => t("This command can't be sent to this kind of tracker by SMS.")],
+  [/: not to (\S+) trackers$/, ([, protocol = ""]) => t("Trackers that report by {protocol} do not take this command.", { protocol })],
+  [/^This server sends no SMS$/, () => t("This server can't send SMS yet. The provider sets that up.")],
+  [/^It has been sent already$/, () => t("It has been sent already: what has left can't be taken back.")],
+  [/^No such command$/, () => t("This command has been removed, or it isn't yours.")],
+  [/^No such group with devices$/, () => t("There is no vehicle in this group that could be told.")],
+  [/^The group has more than (\d+) devices$/, ([, n = ""]) => t("The group has more than {n} vehicles. Send to the groups within it one by one.", { n })],
+  [/^An account has at most (\d+) saved commands$/, ([, n = ""]) => t("An account has at most {n} saved commands. Remove one that is no longer needed.", { n })],
   [/^Sent by another site's page$/, () => t("The server doesn't take this page for its own. Open it by its proper address.")],
   [/^The request holds a value that can't be stored$/, () => t("A field holds characters or numbers that can't be stored.")],
 ];
@@ -154,6 +167,7 @@ const GENERAL: readonly (readonly [RegExp, () => string])[] = [
   [/^A group can't be within itself$/, () => t("A group can't be within itself.")],
   [/^Too many test messages$/, () => t("There were too many tests. Try again in some minutes.")],
   [/^Something it names is gone$/, () => t("Something that is named here has been removed meanwhile. Load the page anew.")],
+  [/^This command can't be sent( by SMS)?$/, () => t("This command can't be sent so. Check its fields.")],
   [/^There is no such channel$/, () => t("There is no such way to tell.")],
   [/^Nobody would be told by /, () => t("Choose whom to tell.")],
   [/^Where does the webhook go\?$/, () => t("The webhook needs an address, such as https://example.com/alerts.")],
@@ -174,8 +188,10 @@ function sentence(status: number, problem: ProblemDetails): string {
   const { title, detail, errors, code } = problem;
   const refused = typeof code === "string" ? refusal(code, problem) : null;
   if (refused) return refused;
-  const known = REFUSALS.find(([pattern]) => pattern.test(String(title)));
-  if (known) return known[1]();
+  for (const [pattern, told] of REFUSALS) {
+    const found = pattern.exec(String(title));
+    if (found) return told(found);
+  }
   if (Array.isArray(errors)) {
     const fields = errors.flatMap((one: { field?: unknown }) => (typeof one.field === "string" ? one.field : []));
     if (language !== "en") return t("The server doesn't accept these fields: {fields}", { fields: fields.map(fieldName).join(", ") });

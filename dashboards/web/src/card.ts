@@ -1,5 +1,6 @@
 /* The card of the vehicle that was chosen: everything that is known of it now. */
 import { ApiError, get, getText, type Summary } from "./api";
+import { openCommand } from "./commands/dialog";
 import { element, icon, need, toast } from "./dom";
 import type { Vehicle } from "./fleet";
 import { formatAgo, formatCourse, formatDistance, formatDuration, formatFull, formatPlace, formatSpeed } from "./format";
@@ -25,6 +26,7 @@ export class VehicleCard {
     actions: { close(): void; follow(on: boolean): void },
   ) {
     need("#card-close", root).addEventListener("click", () => actions.close());
+    root.querySelector("#card-command")?.addEventListener("click", () => this.vehicle && openCommand(this.vehicle.device));
     need("#card-copy", root).addEventListener("click", () => void this.copy());
     this.followButton.addEventListener("click", () => actions.follow(this.followButton.getAttribute("aria-pressed") !== "true"));
     setInterval(() => this.render(), 1000);

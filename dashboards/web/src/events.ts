@@ -1,6 +1,7 @@
 /* The last events of the fleet: a drawer, and the number of those not seen yet. What somebody asked to be told of interrupts them by
  * alerts/watch.ts, here as on every page. */
 import { type FleetEvent, get } from "./api";
+import { reasonWords, typeTitle } from "./commands/model";
 import { element, need } from "./dom";
 import type { Fleet } from "./fleet";
 import { formatTime } from "./format";
@@ -9,6 +10,7 @@ import { page } from "./page";
 import { eventName, isUrgent } from "./words";
 
 const KEPT = 50;
+const LONGEST_RESULT = 120; // letters of a tracker's answer
 const BACK_MS = 24 * 3_600_000; // how far back the drawer looks when the page opens
 
 export class EventDrawer {
@@ -73,11 +75,19 @@ export class EventDrawer {
       { type: "button", class: "event", "data-type": event.type, "data-urgent": isUrgent(event) },
       element("span", { class: "event-name" }, eventName(event)),
       element("time", { datetime: event.eventTime }, formatTime(Date.parse(event.eventTime))),
-      element("span", { class: "event-device" }, [this.nameOf(event), event.attributes.geofence].filter(Boolean).join(" · ")),
+      element("span", { class: "event-device" }, [this.nameOf(event), event.attributes.geofence, resultOf(event)].filter(Boolean).join(" · ")),
     );
     button.addEventListener("click", () => this.onChoose(event.deviceId));
     return element("li", {}, button);
   }
+}
+
+/** Of a command: which one, and what the tracker said. */
+function resultOf({ type, attributes }: FleetEvent): string {
+  if (type !== "commandResult") return "";
+  const result = String(attributes.result ?? "");
+  const said = attributes.state === "failed" ? reasonWords(result) : result;
+  return `${typeTitle(String(attributes.command ?? ""))}: ${said.length > LONGEST_RESULT ? `${said.slice(0, LONGEST_RESULT)}…` : said}`;
 }
 
 /** The last ones, newest first, each once. */

@@ -1,6 +1,6 @@
 /* The live map: the fleet as it is now, and as it changes. */
 import "./style/app.css";
-import { takeAlerts } from "./alerts/watch";
+import { takeAlerts, takeCommands } from "./alerts/watch";
 import { ApiError, type Device, get, type Position } from "./api";
 import { VehicleCard } from "./card";
 import { debounce, need, throttle, toast } from "./dom";
@@ -119,6 +119,7 @@ class LivePage {
     if (this.selected !== null && news.removed?.includes(this.selected)) this.choose(null);
     if (news.events?.length) this.drawer.add(news.events);
     if (news.alerts?.length) takeAlerts(news.alerts);
+    if (news.commands?.length) takeCommands(news.commands);
     if (first && news.positions?.length) this.opened();
     for (const position of news.positions ?? []) if (position.deviceId === this.selected) this.moved(position);
   }
@@ -144,6 +145,7 @@ class LivePage {
   private link(link: Link): void {
     if (link === "open" && (this.wasLost || !this.loaded)) {
       void this.load();
+      takeCommands([]);
       this.trail.show(null); // what it missed is asked for
       this.trail.show(this.selected);
     }

@@ -5,11 +5,15 @@ export interface Viewer {
   name: string;
   administrator: boolean;
   readonly: boolean;
+  /** Which commands they may send to trackers. */
+  commands: "all" | "saved" | "none";
 }
 
 export interface PageData {
   language: string;
   viewer: Viewer | null;
+  /** Of commands to trackers: whether any can go by SMS, and how slow is slow. */
+  commands?: { sms: boolean; slowKmh: number };
   map?: { styleUrl: string; styleUrlDark: string };
   /** Of the pages that ask for what a tariff may not have. */
   allowed?: Allowed;

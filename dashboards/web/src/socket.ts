@@ -1,5 +1,6 @@
 /* The live socket: the newest position of every vehicle first, then what changes. It comes back by itself, each time a little later
  * (and not at the same instant as everybody else's), and says so meanwhile. */
+import type { Command } from "./commands/model";
 import { type Alert, type Device, type FleetEvent, type Position, isLeaving, toLogin } from "./api";
 
 export interface News {
@@ -10,6 +11,8 @@ export interface News {
   removed?: number[];
   /** What rules have asked for. */
   alerts?: Alert[];
+  /** What was sent to trackers, and what became of it. */
+  commands?: Command[];
 }
 
 export type Link = "connecting" | "open" | "lost";

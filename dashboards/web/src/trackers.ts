@@ -4,6 +4,7 @@ import "./style/app.css";
 import htmx from "htmx.org";
 import { ApiError, type Device, get, send } from "./api";
 import { act } from "./billing/deeds";
+import { openCommand } from "./commands/dialog";
 import { need, toast } from "./dom";
 import { t } from "./i18n";
 import { page } from "./page";
@@ -95,6 +96,8 @@ document.addEventListener("click", (event) => {
   const button = (event.target as Element).closest<HTMLButtonElement>("[data-unblock]");
   if (button) void unblock(button);
 });
+  const { command, name = "", phone } = (event.target as Element).closest<HTMLElement>("[data-command]")?.dataset ?? {};
+  if (command) openCommand({ id: Number(command), name, phone: phone || null });
 document.querySelector("#groups")?.addEventListener("click", () => void openGroups());
 body.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -65,6 +65,7 @@ export const alarmName = (alarm: string): string =>
 
 export function eventName(event: FleetEvent): string {
   if (event.type === "alarm") return t("Alarm: {alarm}", { alarm: alarmName(String(event.attributes.alarm ?? "general")) });
+  if (event.type === "commandResult" && event.attributes.state === "failed") return t("Command failed");
   if (event.type === "deviceOverspeed" && typeof event.attributes.speed === "number") {
     return t("Too fast: {speed}", { speed: formatSpeed(speedKmh(event.attributes.speed)) });
   }

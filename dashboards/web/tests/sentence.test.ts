@@ -20,6 +20,7 @@ const names: Names = {
     [2, "Boris"],
   ]),
   calendars: new Map([[3, "Holidays"]]),
+  commands: new Map([[4, "Stop the engine"]]),
   proximities: new Map(),
 };
 const nights: Rule["hours"] = [{ days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from: "20:00", to: "06:00" }];
@@ -48,6 +49,11 @@ describe("a rule as a sentence", () => {
       { types: ["geofenceDwell"], geofenceGroups: ["Customers"], allDevices: false, deviceIds: [99], channels: [] },
       "When #99 stays too long in any zone of Customers at any time, tell nobody yet in no way yet.",
     ],
+    [
+      { types: ["alarm"], alarms: ["tow"], commandId: 4 },
+      "When any vehicle raises the alarm “Towing” at any time, tell everybody on the page, and tell the vehicle “Stop the engine”.",
+    ],
+    [{ types: ["commandResult"], userIds: [1] }, "When any vehicle answers a command at any time, tell Anna on the page."],
   ])("%j", (more, told) => expect(plain(sentence(rule(more), names))).toBe(told));
 
   test("of nearness", () => {

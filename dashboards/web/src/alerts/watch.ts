@@ -1,6 +1,8 @@
 /* Alerts on every page: those that name the viewer lie on the screen, with a sound for who wants one; the navigation counts the open ones,
- * the title those that came while nobody looked. Other modules of the page hear of all by `onAlerts`. */
+ * the title those that came while nobody looked. Other modules of the page hear of all by `onAlerts`, and of commands
+ * by `onCommands`. */
 import { type Alert, ApiError, get, send } from "../api";
+import type { Command } from "../commands/model";
 import { throttle, toast } from "../dom";
 import { formatCount, formatNumber, t } from "../i18n";
 import { LiveSocket } from "../socket";
@@ -11,13 +13,25 @@ const COUNT_MS = 60_000; // others acknowledge, too
 const NOT_SOONER_MS = 2_000;
 
 type Listener = (alerts: readonly Alert[]) => void;
+type CommandListener = (commands: readonly Command[]) => void;
 const listeners: Listener[] = [];
+const commandListeners = new Set<CommandListener>();
 let toasts: AlertToasts | null = null;
 let missed = 0;
 const title = typeof document === "undefined" ? "" : document.title;
 
 export function onAlerts(listener: Listener): void {
   listeners.push(listener);
+}
+
+/** Those that changed; none: the line was lost for a while, and whoever shows any should ask for them. Returns what ends it. */
+export function onCommands(listener: CommandListener): () => void {
+  commandListeners.add(listener);
+  return () => commandListeners.delete(listener);
+}
+
+export function takeCommands(commands: readonly Command[]): void {
+  for (const listener of commandListeners) listener(commands);
 }
 
 /** The number in the navigation is asked for anew. */
@@ -89,9 +103,15 @@ export function watchAlerts(socket: boolean): void {
   if (!socket) return;
   let lost = false;
   new LiveSocket(
-    ({ alerts }) => alerts && takeAlerts(alerts),
+    ({ alerts, commands }) => {
+      if (alerts) takeAlerts(alerts);
+      if (commands) takeCommands(commands);
+    },
     (link) => {
-      if (link === "open" && lost) takeAlerts([]); // what came meanwhile is in the feed
+      if (link === "open" && lost) {
+        takeAlerts([]); // what came meanwhile is in the feed
+        takeCommands([]);
+      }
       lost = link === "lost";
     },
     "alerts",

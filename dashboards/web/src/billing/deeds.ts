@@ -7,7 +7,7 @@ const KEPT = "deed ";
 const running = new Map<string, Promise<unknown>>();
 
 /** 128 random bits. (randomUUID isn't there on pages without TLS, such as those of a server in one's own house.) */
-function newKey(): string {
+export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

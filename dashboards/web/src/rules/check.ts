@@ -55,6 +55,7 @@ export function ruleWarnings(rule: Rule, people: readonly Person[], ready: Parti
   if (has("web") && !has("mail") && !has("sms") && !has("messenger") && !has("webhook") && rule.emails.length + rule.phones.length > 0) {
     found.push(t("On the page only people of the account are told: choose e-mail or SMS for the others."));
   }
+  if (rule.commandId && rule.types.includes("commandResult")) found.push(t("After an answer to a command the vehicle is told nothing more, or it would never end."));
   if (rule.phones.length && !has("sms")) found.push(t("The phone numbers are told only by SMS: choose that as well."));
   return found;
 }

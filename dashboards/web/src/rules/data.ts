@@ -1,5 +1,6 @@
 /* What the rules' pages ask the server for. Vehicles come last and once, when somebody chooses among them: there may be thousands. */
 import { type Device, get } from "../api";
+import type { Saved } from "../commands/model";
 import type { Named, Names, Person, Proximity, Rule, Zone } from "./model";
 
 type Owned<T> = T & { accountId?: number };
@@ -10,6 +11,7 @@ export interface Data {
   zones: Owned<Zone>[];
   people: Owned<Person>[];
   calendars: Owned<Named>[];
+  commands: Saved[];
   proximities: Proximity[];
   vehicles: Owned<Named>[];
 }
@@ -17,17 +19,18 @@ export interface Data {
 const IDS_AT_ONCE = 200; // in an address
 
 export async function load(): Promise<Data> {
-  const [rules, groups, zones, people, calendars, proximities] = await Promise.all([
+  const [rules, groups, zones, people, calendars, commands, proximities] = await Promise.all([
     get<Rule[]>("/api/notifications"),
     get<Named[]>("/api/groups"),
     get<Zone[]>("/api/geofences"),
     get<Person[]>("/api/users"),
     get<Named[]>("/api/calendars"),
+    get<Saved[]>("/api/commands"),
     get<Proximity[]>("/api/proximities"),
   ]);
   const ids = new Set(rules.flatMap(({ deviceIds }) => deviceIds));
   for (const { deviceId, toDeviceId } of proximities) for (const id of [deviceId, toDeviceId]) if (id) ids.add(id);
-  return { rules, groups, zones, people, calendars, proximities: proximities.map(tidy), vehicles: await vehiclesOf([...ids]) };
+  return { rules, groups, zones, people, calendars, commands, proximities: proximities.map(tidy), vehicles: await vehiclesOf([...ids]) };
 }
 
 /** Traccar writes 0 for "none". */
@@ -62,6 +65,7 @@ export function namesOf(data: Data): Names {
     zones: byId(data.zones),
     people: new Map(data.people.map(({ id, name, email }) => [id, name || email])),
     calendars: byId(data.calendars),
+    commands: new Map(data.commands.map(({ id, description }) => [id, description])),
     proximities: new Map(data.proximities.map((one) => [one.id, one])),
   };
 }

@@ -1,5 +1,6 @@
 /* The form of a rule: its sentence, each part of which is a button that opens a bubble with what can stand there. */
 import { ApiError, send } from "../api";
+import { mayCommand, type Saved, typeTitle } from "../commands/model";
 import { element, icon, need } from "../dom";
 import { t } from "../i18n";
 import { WeekEditor } from "../week";
@@ -8,7 +9,7 @@ import { ruleProblem, ruleWarnings, tidyPhone } from "./check";
 import { blankProximity, type ChannelName, CHANNELS, hasZones, isProximity, type Proximity, proximityIdOf, type Rule } from "./model";
 import { Bubble, check, choices, field, linesField, note } from "./pickers";
 import { Preview } from "./preview";
-import { manner, type Part, plain, sentence, type Slot, spanWords } from "./sentence";
+import { manner, noCommand, type Part, plain, sentence, type Slot, spanWords } from "./sentence";
 import { alarmChoices, hintOf, typeChoices } from "./kinds";
 import { nearness, vehicles, whom } from "./vehicles";
 
@@ -86,6 +87,9 @@ export class RuleForm {
       typeof part === "string" ? part : element("span", { ...attributes, "data-slot": part.slot }, ...unbroken(part.text));
     need("#sentence", this.root).replaceChildren(...sentence(this.rule, names, this.proximity).map(button));
     need("#manner", this.root).replaceChildren(...manner(this.rule).map(button));
+    const deed = need("#deed", this.root);
+    deed.hidden = this.rule.commandId !== 0 || !mayCommand();
+    deed.replaceChildren(...(deed.hidden ? [] : noCommand().map(button)));
     const warnings = ruleWarnings(this.rule, this.people, this.around.ready);
     need("#warnings", this.root).replaceChildren(...warnings.map((text) => element("li", {}, icon("alert"), element("span", {}, text))));
     const name = need<HTMLInputElement>("#rule-name", this.root);
@@ -120,6 +124,7 @@ export class RuleForm {
     else if (slot === "hours") show(t("When?"), ...this.hours());
     else if (slot === "people") show(t("Who is told?"), ...this.recipients());
     else if (slot === "channels") show(t("How?"), ...this.channels());
+    else if (slot === "command") show(t("What is the vehicle told?"), ...this.command());
     else if (slot === "urgency") show(t("Quiet hours"), ...this.urgency());
     else if (slot === "often") show(t("How often?"), this.often());
     else if (this.proximity && slot === "distance") show(t("How near?"), nearness(this.proximity, () => this.changed()));
@@ -314,6 +319,28 @@ export class RuleForm {
     });
     drawHook();
     return [list, hook];
+  }
+
+  private command(): HTMLElement[] {
+    const { rule } = this;
+    const saved = this.mine<Saved>(this.around.data.commands);
+    const link = element("a", { class: "bubble-link", href: "/commands/saved" }, t("Saved commands"));
+    if (!mayCommand()) return [note(t("You may not send commands, so you can't change this."))];
+    if (saved.length === 0) return [note(t("There are no saved commands yet. Save one, and choose it here.")), link];
+    const list = choices<number>({
+      label: t("What is the vehicle told?"),
+      single: true,
+      all: [
+        { value: 0, label: t("Nothing") },
+        ...saved.map(({ id, description, type, textChannel }) => ({ value: id, label: description, hint: textChannel ? `${typeTitle(type)} · ${t("by SMS")}` : typeTitle(type) })),
+      ],
+      chosen: [rule.commandId],
+      onChange: ([value]) => {
+        rule.commandId = value ?? 0;
+        this.changed();
+      },
+    });
+    return [note(t("To the vehicle that the event is about, as soon as its tracker is connected. An engine is stopped only when it stands or is slow.")), list, link];
   }
 
   private urgency(): HTMLElement[] {

@@ -9,7 +9,7 @@ const groups = (): [string, string[]][] => [
   [t("Danger"), ["alarm", "deviceOverspeed", "powerLost", "deviceFuelDrop"]],
   [t("Nearness"), ["proximityEnter", "proximityExit"]],
   [t("Driving"), ["deviceMoving", "deviceStopped", "deviceIdle", "ignitionOn", "ignitionOff", "deviceFuelIncrease"]],
-  [t("The tracker"), ["deviceOffline", "deviceOnline", "deviceInactive", "batteryLow", "powerRestored"]],
+  [t("The tracker"), ["deviceOffline", "deviceOnline", "deviceInactive", "batteryLow", "powerRestored", "commandResult"]],
 ];
 
 export function typeChoices(): Option<string>[] {
@@ -27,6 +27,7 @@ export function hintOf(type: string): string {
     deviceIdle: t("After 5 minutes, unless the server or the tracker's attribute idleSeconds says otherwise."),
     deviceInactive: t("After a day, unless the server or the tracker's attribute inactiveSeconds says otherwise."),
     deviceFuelDrop: t("10 litres or more while standing, unless the server or the tracker says otherwise."),
+    commandResult: t("Also when it failed: the alert says what came of it."),
     batteryLow: t("Below 20 percent, unless the server or the tracker says otherwise."),
   };
   return hints[type] ?? "";

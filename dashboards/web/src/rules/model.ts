@@ -18,6 +18,8 @@ export interface Rule {
   geofenceGroups: string[];
   hours: Weekly;
   calendarId: number;
+  /** The saved command that the vehicle is told; 0: none. */
+  commandId: number;
   userIds: number[];
   emails: string[];
   phones: string[];
@@ -75,6 +77,7 @@ export interface Names {
   zones: ReadonlyMap<number, string>;
   people: ReadonlyMap<number, string>;
   calendars: ReadonlyMap<number, string>;
+  commands: ReadonlyMap<number, string>;
   proximities: ReadonlyMap<number, Proximity>;
 }
 
@@ -91,6 +94,7 @@ export const blankRule = (): Rule => ({
   geofenceGroups: [],
   hours: null,
   calendarId: 0,
+  commandId: 0,
   userIds: [],
   emails: [],
   phones: [],

@@ -10,7 +10,7 @@ import { weekWords } from "../week";
 import { alarmName } from "../words";
 import { type ChannelName, CHANNELS, hasZones, isProximity, type Names, type Proximity, proximityIdOf, type Rule } from "./model";
 
-export type Slot = "who" | "what" | "zones" | "alarms" | "distance" | "whom" | "hours" | "people" | "channels" | "urgency" | "often";
+export type Slot = "who" | "what" | "zones" | "alarms" | "distance" | "whom" | "hours" | "people" | "channels" | "command" | "urgency" | "often";
 export type Part = string | { slot: Slot; text: string };
 
 const or = listFormat("disjunction");
@@ -56,6 +56,7 @@ const clauses = (): Record<string, string> => ({
   powerLost: t("When {who} [loses its power supply]"),
   powerRestored: t("When {who} [gets its power supply back]"),
   batteryLow: t("When {who} [has a low tracker battery]"),
+  commandResult: t("When {who} [answers a command]"),
   proximityEnter: t("When {who} [comes] within {distance} {ofWhom}"),
   proximityExit: t("When {who} [moves] more than {distance} {fromWhom}"),
 });
@@ -82,6 +83,7 @@ export const typeNames = (): Record<string, string> => ({
   powerLost: t("loses its power supply"),
   powerRestored: t("gets its power supply back"),
   batteryLow: t("has a low tracker battery"),
+  commandResult: t("answers a command"),
   proximityEnter: t("comes near a vehicle or a place"),
   proximityExit: t("moves away from a vehicle or a place"),
 });
@@ -251,12 +253,15 @@ export const channelWords = (channels: readonly ChannelName[]): string => {
 export function sentence(rule: Rule, names: Names, own: Proximity | null = null): Part[] {
   const id = proximityIdOf(rule);
   const proximity = isProximity(rule) ? (own ?? (id === null ? null : (names.proximities.get(id) ?? null))) : null;
-  return parts(t("{happening} {hours}, {tell} {channels}."), "what", {
+  const texts = {
     happening: happening(rule, names, proximity),
     hours: slot("hours", hoursWords(rule, names)),
     tell: peopleParts(rule, names),
     channels: slot("channels", channelWords(rule.channels)),
-  });
+  };
+  if (!rule.commandId) return parts(t("{happening} {hours}, {tell} {channels}."), "what", texts);
+  const command = slot("command", t("“{name}”", { name: names.commands.get(rule.commandId) ?? `#${rule.commandId}` }));
+  return parts(t("{happening} {hours}, {tell} {channels}, and tell the vehicle {command}."), "what", { ...texts, command });
 }
 
 export function manner(rule: Rule): Part[] {
@@ -268,6 +273,9 @@ export function manner(rule: Rule): Part[] {
     often: slot("often", often),
   });
 }
+
+/** Of a rule that tells the vehicle nothing: the button that changes that. */
+export const noCommand = (): Part[] => parts(t("[Tell the vehicle something, too]"), "command", {});
 
 export const plain = (all: readonly Part[]): string => all.map((part) => (typeof part === "string" ? part : part.text)).join("");
 
