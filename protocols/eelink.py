@@ -119,6 +119,8 @@ class Link(Stream):
             return
         self._envelope = imei
         for inner in _packets(message[ENVELOPE_BYTES:]):
+            if self.closed:
+                break
             self._packet(inner, message, received)
 
     def _packet(self, inner: bytes, message: bytes, received: Received) -> None:
@@ -388,8 +390,8 @@ def _obd(c: Cursor) -> Report:
 
 
 SAID = re.compile(
-    r"Lat:([NS])(\d{1,3}\.\d{1,9}).{0,9}Lon:([EW])(\d{1,3}\.\d{1,9}).{0,9}Course:(\d{1,3}\.\d{1,4}).{0,9}"
-    r"Speed:(\d{1,4}\.\d{1,4}).{0,9}Date ?Time:(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)",
+    r"Lat:([NS])(\d{1,3}\.\d{1,9}).{0,40}?Lon:([EW])(\d{1,3}\.\d{1,9}).{0,40}?Course:(\d{1,3}\.\d{1,4}).{0,40}?"
+    r"Speed:(\d{1,4}\.\d{1,4}).{0,40}?Date ?Time:(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)",
     re.ASCII | re.DOTALL,
 )
 

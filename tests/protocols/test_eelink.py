@@ -266,6 +266,24 @@ PACKETS = [
         },
         id="words that are a place",
     ),
+    pytest.param(
+        packet(
+            0x80,
+            7,
+            b"\x01\0\0\0\x09Lat:S43.25675 (south)\r\nLon:E76.92795 (east)\r\nCourse:213.00 degrees\r\nSpeed:61.50 km/h"
+            b" (GPS, 9 satellites)\r\nDate Time:2026-03-04 05:06:07\r\n",
+        ),
+        {
+            "time": "2026-03-04T05:06:07.000Z",
+            "valid": True,
+            "latitude": -43.25675,
+            "longitude": 76.92795,
+            "speed_kmh": 61.5,
+            "course_deg": 213.0,
+            "attributes": {"index": 7},
+        },
+        id="a place in more words",
+    ),
 ]
 
 
