@@ -129,7 +129,8 @@ class Link(Stream):
 
     def _at_frame(self, line: bytes) -> Frame:
         answer = b"$$0014AA" + line[-6:-2]
-        return Frame({b"E2": "key", b"E5": "obd"}.get(line[6:8], "at"), line, answer + checksum(answer))
+        kind = "obd" if b",$Cloud" in line else {b"E2": "key", b"E5": "obd"}.get(line[6:8], "at")
+        return Frame(kind, line, answer + checksum(answer))
 
     def command(self, command: Command, serial: int, password: str) -> bytes:
         """There is no room for a serial."""

@@ -140,6 +140,10 @@ def test_a_line_is_read_whole(data: bytes, expected: dict[str, object]) -> None:
     assert laws.rows(CODEC, data) == [laws.rounded(expected)]
 
 
+def test_the_clouds_numbers_are_read_under_any_kind() -> None:
+    assert laws.rows(CODEC, at(OBD[8 + len(IMEI) + 1 : -4].decode(), "AA")) == laws.rows(CODEC, OBD)
+
+
 def test_a_line_is_acknowledged_after_the_commit() -> None:
     received = laws.hear(Link(), SIMPLE + RMC + COMPACT)
     answer = b"$$0014AA0042"
