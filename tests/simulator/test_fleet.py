@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from telematics.simulator.fleet import TEMPLATES, Fleet, Vehicle, imei, with_check_digit
+from telematics.simulator.fleet import PROTOCOLS, TEMPLATES, Fleet, Vehicle, imei, with_check_digit
 from telematics.simulator.roads import course, kazakhstan, metres
 
 MORNING = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)  # ten o'clock in Almaty
@@ -152,7 +152,7 @@ def test_names_and_ids_are_of_the_place_and_unique() -> None:
     vehicles = Fleet(seed=1, count=300).vehicles
     assert len({vehicle.unique_id for vehicle in vehicles}) == len({vehicle.name for vehicle in vehicles}) == 300
     assert all(re.fullmatch(r".+ \d\d+ · \d{3} [A-Z]{3} (01|02|08|09|17)", vehicle.name) for vehicle in vehicles)
-    assert {vehicle.protocol for vehicle in vehicles} == {"gt06", "teltonika", "wialon", "osmand"}
+    assert {vehicle.protocol for vehicle in vehicles} == set(PROTOCOLS)
     assert {vehicle.category for vehicle in vehicles} == {"car", "van", "truck", "bus", "motorcycle"}
 
 
