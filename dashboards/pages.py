@@ -360,7 +360,6 @@ class Pages:
         viewer: Viewer | None,
         template: str,
         entry: str = "plain",
-            "commands": viewer.sends,
         here: str = "",
         status: int = 200,
         data: Mapping[str, Any] | None = None,
@@ -373,7 +372,10 @@ class Pages:
             "name": viewer.name,
             "administrator": viewer.administrator,
             "readonly": viewer.readonly,
+            "commands": viewer.sends,
         }
+        settings = self.server.settings
+        commands = {"sms": bool(settings.sms.url), "slowKmh": settings.commands.slow_kmh}
         html = (
             templates(language)
             .get_template(template)

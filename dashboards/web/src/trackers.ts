@@ -95,9 +95,9 @@ async function unblock(button: HTMLButtonElement): Promise<void> {
 document.addEventListener("click", (event) => {
   const button = (event.target as Element).closest<HTMLButtonElement>("[data-unblock]");
   if (button) void unblock(button);
-});
   const { command, name = "", phone } = (event.target as Element).closest<HTMLElement>("[data-command]")?.dataset ?? {};
   if (command) openCommand({ id: Number(command), name, phone: phone || null });
+});
 document.querySelector("#groups")?.addEventListener("click", () => void openGroups());
 body.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
