@@ -457,7 +457,7 @@ FIELDS: dict[int, tuple[str, str | Reader | None]] = {  # number as in the manua
     44: ("H", _sensor("rs232Fuel", 65500)),
     **{45 + n: ("b", _sensor(f"temp{n + 1}", NO_TEMPERATURE)) for n in range(8)},
     53: ("H", "canFuelLevel"),
-    54: ("I", "canFuelUsed"),  # 0.5 l
+    54: ("f", "fuelUsed"),  # l
     55: ("H", "rpm"),
     56: ("b", "coolantTemp"),
     57: ("f", "canOdometer"),  # km
