@@ -177,9 +177,11 @@ def _places(report: Report, data: bytes, at: int) -> int:
         (length,) = struct.unpack_from(">H", data, at)
         if length and data[at + 2] == ord("G"):
             longitude, latitude, valid, satellites, speed, course, altitude = PRECISE.unpack_from(data, at + 5)
-            report.longitude, report.latitude = degrees(longitude), degrees(latitude)
-            report.valid, report.satellites, report.altitude_m = valid > 0, satellites, altitude
-            report.speed_kmh, report.course_deg = speed * 0.1, course * 0.1
+            report.satellites = satellites
+            if valid:  # without a fix the rest is what it was before, or nothing
+                report.valid, report.altitude_m = True, altitude
+                report.longitude, report.latitude = degrees(longitude), degrees(latitude)
+                report.speed_kmh, report.course_deg = speed * 0.1, course * 0.1
         at += 2 + length
     return at
 

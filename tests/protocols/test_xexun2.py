@@ -71,6 +71,11 @@ NETWORK = {
             | {"speed_kmh": 36.5, "course_deg": 90.5, "alarm": "removing", "attributes": REST},
             id="a precise place, strap taken off",
         ),
+        pytest.param(
+            record(2, b"\x80" + struct.pack(">HcH", 3 + len(PRECISE), b"G", len(PRECISE)) + PRECISE[:16] + b"\0" + PRECISE[17:]),
+            HEAD | {"valid": False, "satellites": 12.0, "no_fix": True, "attributes": REST},
+            id="a precise place that is none",
+        ),
     ],
 )  # fmt: skip
 def test_a_record_is_read_whole(body: bytes, row: dict[str, object]) -> None:
