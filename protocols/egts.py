@@ -435,11 +435,12 @@ def _read_record(reports: list[Report], body: bytes, time_s: int) -> None:
             report = Report(time_ms=SINCE_2010_MS + time_s * 1000 if time_s else None)
             reports.append(report)
             placed = False
-        placed |= kind == 16
         try:
             reader(report, data)
         except (IndexError, struct.error):  # a subrecord that is cut short costs only itself
             report.attributes["truncated"] = kind
+        else:
+            placed |= kind == 16
 
 
 CODEC = Codec(

@@ -144,6 +144,11 @@ def test_a_record_is_read_whole(body: str, row: dict[str, Any]) -> None:
     assert rows(packet(record(body, object=9, time=1709622489 - SINCE_2010_S))) == [row]
 
 
+def test_places_that_are_cut_short_are_one_report_however_many() -> None:
+    (row,) = rows(packet(record(bytes.fromhex("100000") * 1000)))
+    assert (row["attributes"], "latitude" in row) == ({"truncated": 16}, False)
+
+
 def test_every_place_of_a_record_is_a_report() -> None:
     later = PLACE.replace(NTM, struct.pack("<I", 1709622499 - SINCE_2010_S).hex())
     assert [row["time"][14:19] for row in rows(packet(record(PLACE + later, object=9)))] == ["08:09", "08:19"]
