@@ -21,12 +21,20 @@ def read(frame: Frame) -> list[Report]:
     if report := usual(fields):
         return [report]
     fields[-1] = fields[-1].rstrip("$\0\r\n")
-    message = Text(fields)
+    message = Text([*fields])
     if message.head[:4] == "+ACK":
         report = message.bare()
         report.attributes = {"result": text.rstrip("$\0\r\n")}
         return [report]
-    return READERS.get(message.type, common)(message)
+    reader = READERS.get(message.type)
+    if reader is None:
+        return common(message)
+    try:
+        return reader(message)
+    except (ValueError, IndexError):  # a firmware with other fields than the type's own: what all types share is read
+        message = Text(fields)
+        message.attributes["incomplete"] = True
+        return common(message)
 
 
 # --- The place, and what is beside it ----------------------------------------------------------------------------------------
@@ -38,8 +46,10 @@ def common(message: Text) -> list[Report]:
     if message.seek_place():
         at = message.at
         report = message.place()
-        message.appended(report)
         rest = message.rest()
+        if len(rest) != 1 or rest[0] in ("", "00") or "." in rest[0]:
+            message.appended(report)
+            rest = message.rest()
         if rest and "." in rest[0]:
             report.odometer_m = number(rest[0]) * 1000
         if rest and rest[-1]:
@@ -251,7 +261,7 @@ def _networks(message: Text) -> list[Report]:
     """WIF: `name,count,` an address and a strength each, …, battery."""
     report = message.bare()
     report.battery_percent = percent(message.fields[-3])
-    report.attributes.update(message.around(len(message.fields)))
+    report.attributes.update(message.around(len(message.fields), networks_at=4))
     return [report]
 
 

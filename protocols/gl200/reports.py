@@ -35,7 +35,10 @@ def fixed(message: Text) -> list[Report]:
     power = fields[start - 3]
     if power.isdecimal() and 10 < int(power) < 100_000:
         last.power_v = int(power) / 1000
-    _telemetry(message, last, fields[start - 2])
+    try:
+        _telemetry(message, last, fields[start - 2])
+    except (ValueError, IndexError):  # the places and what was read before stay
+        last.attributes["incomplete"] = True
     return reports
 
 
@@ -148,10 +151,7 @@ def _vehicle(report: Report, rest: list[str]) -> int:
         report.engine_hours_s = hours_s(rest[1])
     at = 5
     if not is_status(rest[5]):
-        for other in (6, 4, 7):
-            if other < len(rest) and is_status(rest[other]):
-                at = other
-                break
+        at = next((other for other in (6, 4, 7) if other < len(rest) and is_status(rest[other])), 6 if len(rest) == 10 else 5)
     for place in range(2, at - 1):
         if rest[place]:
             take_analog(report, place - 1, rest[place])

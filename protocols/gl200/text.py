@@ -107,18 +107,18 @@ class Text:
             )
         else:
             report = Report(self.sent_ms, attributes=attributes)
-        at += 7
+        at = networks_at = at + 7
         if len(fields[at + 1]) == 12:  # networks nearby
-            at += 1 + 5 * _whole(fields[at], most=64)
+            at += 1 + 5 * _whole(fields[at], most=MOST_NETWORKS)
         self.at = at + 4
         if not report.valid:
-            report.attributes.update(self.around(self.at - 4))
+            report.attributes.update(self.around(at, networks_at=networks_at))
         return report
 
-    def around(self, cells_at: int, *, step: int = 4) -> dict[str, Any]:
-        """The networks that the message tells of, and its cells from there on, for places that satellites don't know."""
+    def around(self, cells_at: int, *, networks_at: int | None = None, step: int = 4) -> dict[str, Any]:
+        """The networks that stand between there and the cells, and the cells, for places that satellites don't know."""
         fields, around = self.fields, Around()
-        for at in range(4, len(fields) - 3):
+        for at in range(cells_at if networks_at is None else networks_at, min(cells_at, len(fields) - 3)):
             if len(fields[at]) == 12 and fields[at + 1][:1] == "-" and len(around.wifi) < MOST_NETWORKS:
                 around.access_point(bytes.fromhex(fields[at]), int(fields[at + 1]))
         for at in range(cells_at, min(len(fields) - 5, cells_at + MOST_CELLS * step), step):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from fastcrc import crc16
 
 from protocols import ANSWER, Answer, CannotSend, Command
 from protocols.commands import checked
+from protocols.frames import Frame
 from protocols.gl200 import CODEC
 from protocols.gl200.kinds import READERS
 from protocols.gl200.reports import usual
@@ -312,6 +314,30 @@ def test_networks_nearby_do_not_hide_the_telemetry() -> None:
 def test_what_accessories_say_wrongly_costs_only_them() -> None:
     (fix,) = rows(message("ERI", f"lorry,00000002,12603,10,1,{PLACE},00,1234.5,,,,83,220104,2,nine,28FF", version="270302"))
     assert (fix["latitude"], fix["odometer_m"], fix["attributes"]["incomplete"]) == (-43.25, 1234500.0, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "version", "battery"),
+    [
+        pytest.param("FRI", f"cat,0,0,1,{PLACE},00,0.0,a,b,c,d,e,f,g,h", "C30303", None, id="a level that is no number"),
+        pytest.param("RTL", f"cat,453966,{PLACE},,,91", "C2010D", 91.0, id="a type without its count of places"),
+        pytest.param("IDA", f"cat,{PLACE},00,1.0,,what", "060228", None, id="a type without its driver"),
+        pytest.param("BAA", f"cat,0,x,zz,{PLACE},00,77", "C20105", 77.0, id="an accessory without its mask"),
+        pytest.param("SOS", f"cat,0,0,1,{PLACE},64", "FFAA04", 64.0, id="the battery right behind the cell"),
+        pytest.param("FRI", f"cat,12603,10,1,{PLACE},00,0.5,,,,,100,,,,", "802004", 100.0, id="no status to count the fields by"),
+    ],
+)
+def test_fields_that_a_firmware_has_otherwise_cost_no_place(kind: str, fields: str, version: str, battery: float | None) -> None:
+    (fix,) = rows(message(kind, fields, version=version))
+    assert (fix["latitude"], fix["longitude"], fix["time"]) == (-43.25, 76.95, "2026-03-05T07:08:09.000Z")
+    assert fix.get("battery_percent") == battery
+
+
+def test_many_empty_places_are_read_in_no_time() -> None:
+    frame = Frame("text", message("FRI", "cat,,10,64," + "," * 7900))
+    start = perf_counter()
+    CODEC.decode([frame])
+    assert perf_counter() - start < 0.1
 
 
 def test_old_trackers_have_no_version_in_front() -> None:
