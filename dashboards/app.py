@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from billing.service import Billing
-from dashboards import alert_pages, billing_pages, command_pages, idempotency, operator_pages, pages, problems
+from dashboards import alert_pages, billing_pages, command_pages, idempotency, listen_pages, operator_pages, pages, problems
 from dashboards.api import ROUTERS, answers
 from dashboards.geocoder import Geocoder
 from dashboards.identity import Auth
@@ -56,6 +56,7 @@ def create_app(server: Server, billing: Billing | None = None) -> FastAPI:
     mounted = pages.mount(app, server)
     alert_pages.mount(app, mounted)
     command_pages.mount(app, mounted)
+    listen_pages.mount(app, mounted)
     billing_pages.mount(app, mounted)
     operator_pages.mount(app, mounted)
     return app

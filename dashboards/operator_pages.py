@@ -220,8 +220,16 @@ class OperatorPages:
             far_days=FAR_DAYS,
             show=show,
             chosen={"q": q, "kind": kind},
+            **self._topics(account_id),
             **context,
         )
+
+    def _topics(self, account_id: int) -> dict[str, str]:
+        """Where MQTT takes an account's positions; empty: there is no broker."""
+        mqtt = self.pages.server.settings.mqtt
+        if mqtt.url is None:
+            return {"mqtt_topic": "", "discovery_topic": ""}
+        return {"mqtt_topic": f"{mqtt.prefix}/{account_id}/…", "discovery_topic": f"{mqtt.discovery_prefix}/…"}
 
     async def payments(
         self,

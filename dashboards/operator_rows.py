@@ -46,6 +46,8 @@ class AccountView:
     flagged: int
     refunds: int
     emails: list[str]
+    mqtt_publish: bool
+    mqtt_discovery: bool
 
 
 @dataclass(frozen=True, slots=True)

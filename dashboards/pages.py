@@ -33,6 +33,7 @@ from dashboards import allowed, sql
 from dashboards.auth import Viewer, optional_user
 from dashboards.basemap import towns_of
 from dashboards.cabinet import bill_of
+from dashboards.doors import doors
 from dashboards.figures import filters
 from dashboards.group_paths import group_choices
 from dashboards.problems import Problem, answer
@@ -46,14 +47,6 @@ THEMES = ("auto", "light", "dark")
 PAGE_ROWS = 50
 UNKNOWN_ROWS = 20  # the last heard; more than a person adopts at a sitting
 MAX_PAGE = 1_000_000
-
-# What people call the protocols, and how their packets travel.
-DOORS = {
-    "gt06": ("GT06, Concox, Jimi", "TCP"),
-    "teltonika": ("Teltonika", "TCP, UDP"),
-    "wialon": ("Wialon IPS", "TCP"),
-    "osmand": ("OsmAnd, Traccar Client", "HTTP"),
-}
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -216,13 +209,6 @@ class AccountName:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    title: str
-    port: int
-    transport: str
-
-
 class Pages:
     """The routes, with the server they show."""
 
@@ -290,6 +276,7 @@ class Pages:
             self.server.database, "page_trackers", Tracker, like=like, limit=PAGE_ROWS, offset=offset, **viewer.scope
         )
         blocks = await self._blocks(rows)
+        known, host = doors(self.server), self.host(request)
         return self.page(
             request,
             viewer,
@@ -300,8 +287,9 @@ class Pages:
             q=q,
             number=number,
             pages=pages,
-            doors=self._doors(),
-            host=self._host(request),
+            data={"doors": [door.data for door in known], "host": host},
+            doors=known,
+            host=host,
             **await self._unknown(viewer),
         )
 
@@ -460,12 +448,7 @@ class Pages:
         settings = self.server.settings.map
         return {"styleUrl": settings.style_url, "styleUrlDark": settings.style_url_dark}
 
-    def _doors(self) -> list[Door]:
-        ports = self.server.listeners.ports
-        known = [Door(title, ports[name], transport) for name, (title, transport) in DOORS.items() if name in ports]
-        return known + [Door(name, port, "TCP") for name, port in ports.items() if name not in DOORS]
-
-    def _host(self, request: Request) -> str:
+    def host(self, request: Request) -> str:
         """How this browser reaches the server; trackers usually reach it by the same name."""
         return request.url.hostname or "localhost"
 

@@ -5,7 +5,8 @@ SELECT a.id, a.name, a.disabled, a.time_zone, a.created_at, b.currency, b.tariff
     counts.trackers, counts.blocked, counts.test,
     (SELECT count(*) FROM payments WHERE account_id = a.id AND flagged IS NOT NULL) AS flagged,
     (SELECT count(*) FROM refunds WHERE account_id = a.id AND state IN ('requested', 'paying')) AS refunds,
-    ARRAY(SELECT email FROM users WHERE account_id = a.id ORDER BY id LIMIT 3) AS emails
+    ARRAY(SELECT email FROM users WHERE account_id = a.id ORDER BY id LIMIT 3) AS emails,
+    a.mqtt_publish, a.mqtt_discovery
 FROM accounts a
     JOIN billing_accounts b ON b.account_id = a.id
     CROSS JOIN LATERAL (

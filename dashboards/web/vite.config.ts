@@ -21,6 +21,7 @@ export default defineConfig({
         commands: "src/commands.ts",
         billing: "src/billing.ts",
         trackers: "src/trackers.ts",
+        listen: "src/listen.ts",
         operator: "src/operator.ts",
         plain: "src/plain.ts",
       },

@@ -1,5 +1,6 @@
 """What somebody has of an unknown tracker: hex, text, a file of either or of raw bytes, or a capture of tcpdump or Wireshark.
 
+Hex         with # in front of what is none, as the page that listens to a tracker saves it: a packet a line
 Captures    pcap (any byte order, micro- or nanoseconds) and pcapng; Ethernet (with VLAN tags), raw IP, Linux cooked (1 and 2),
             loopback of BSD; IPv4 and IPv6 without fragments; TCP streams are put together in the order of their numbers
 Source      IETF drafts "PCAP Capture File Format" and "PCAP Next Generation"; tcpdump.org, link-layer header types
@@ -48,9 +49,21 @@ def talks_of(given: str) -> list[Talk]:
     if data[:4] in PCAP or data[:4] == PCAPNG:
         return conversations(data)
     try:
-        return [Talk([bytes.fromhex(data.decode("ascii"))])]
+        return [Talk(_hex(data.decode("utf-8")))]
     except ValueError:
         return [Talk([data])]
+
+
+def _hex(text: str) -> list[bytes]:
+    """The packets. Raises ValueError when it is something else, or nothing but remarks."""
+    lines = text.splitlines()
+    said = [line for line in lines if not line.startswith("#")]
+    if len(said) == len(lines):
+        return [bytes.fromhex(text)]
+    pieces = [piece for line in said if (piece := bytes.fromhex(line))]
+    if not pieces:
+        raise ValueError("there are remarks, but no hex")
+    return pieces
 
 
 def _bytes(text: str) -> bytes:

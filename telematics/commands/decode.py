@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 import protocols
 from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
+from telematics.commands.captures import talks_of
 
 UNITS = {
     "latitude": "°", "longitude": "°", "altitude_m": "m", "speed_kmh": "km/h", "course_deg": "°", "accuracy_m": "m",
@@ -25,7 +27,8 @@ WINDS = ("north", "north-east", "east", "south-east", "south", "south-west", "we
 def decode(
     protocol: Annotated[str, typer.Argument(help="Protocol name, such as gt06.", show_default=False)] = "",
     packet: Annotated[
-        str, typer.Argument(help="The packet in hex; text protocols may be typed as they are.", show_default=False)
+        str,
+        typer.Argument(help="The packet in hex, or a file with it; text protocols may be typed as they are.", show_default=False),
     ] = "",
     name: Annotated[str, typer.Option("--protocol", help="Protocol name, for --jsonl.")] = "",
     jsonl: Annotated[
@@ -43,7 +46,23 @@ def decode(
         return
     if not packet:
         raise typer.BadParameter("give the packet in hex behind the protocol's name, or --jsonl and lines on standard input")
-    explain(codec, wire_of(codec, packet))
+    for wire in wires_of(codec, packet):
+        explain(codec, wire)
+
+
+def wires_of(codec: Codec, packet: str) -> list[bytes]:
+    """What a command line's argument holds, or the file that it names: of a stream one, of datagrams each its own."""
+    try:
+        is_file = len(packet) < 4096 and Path(packet).is_file()
+    except (OSError, ValueError):
+        is_file = False
+    if not is_file:
+        return [wire_of(codec, packet)]
+    try:
+        pieces = talks_of(packet)[0].pieces
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error)) from None
+    return [b"".join(pieces)] if "tcp" in codec.transports else pieces
 
 
 def wire_of(codec: Codec, packet: str) -> bytes:

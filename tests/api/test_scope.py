@@ -117,6 +117,8 @@ TABLE: dict[str, list[tuple[Call, object]]] = {
     "GET /trackers/{device_id}/edit": [({"path": "{a1}"}, MISSING)],
     "GET /trackers/{device_id}/remove": [({"path": "{a1}"}, MISSING)],
     "GET /account": [({}, OWN)],
+    "GET /listen": [({"params": {"unique_id": "imei-a1"}}, MISSING)],
+    "GET /listen/{device_id}": [({"path": "{a1}"}, MISSING)],
 }
 TABLE |= scope_alerts.ALERTS | scope_near.NEAR | scope_billing.BILLING | scope_commands.COMMANDS
 # No ids go in, and nothing of anybody's comes out but the caller's own

@@ -6,6 +6,7 @@ import { ApiError, send } from "./api";
 import { debounce, need, toast } from "./dom";
 import { t } from "./i18n";
 import { startBank } from "./operator/bank";
+import { startSwitches } from "./operator/switches";
 import { startShell } from "./shell";
 import { keepTellingTimes } from "./times";
 
@@ -127,5 +128,6 @@ startBank({
     focusFirst();
   },
 });
+startSwitches(refresh);
 keepTellingTimes();
 startShell();

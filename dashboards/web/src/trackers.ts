@@ -10,6 +10,7 @@ import { t } from "./i18n";
 import { page } from "./page";
 import { startShell } from "./shell";
 import { keepTellingTimes } from "./times";
+import { hint, startDoors } from "./trackers/connect";
 import { openGroups } from "./zones/groups";
 
 const dialog = need<HTMLDialogElement>("#dialog");
@@ -107,11 +108,14 @@ document.addEventListener("htmx:after:swap", (event) => {
   const { ctx } = (event as CustomEvent<{ ctx?: { target?: Element } }>).detail;
   if (ctx?.target !== body || dialog.open) return;
   dialog.showModal();
+  const form = body.querySelector<HTMLFormElement>("#tracker-form");
+  if (form) hint(form);
   body.querySelector<HTMLElement>("[autofocus]")?.focus();
 });
 dialog.addEventListener("close", () => body.replaceChildren());
 document.addEventListener("htmx:response:error", () => toast(t("The server has a problem. Try again in a moment."), "error"));
 
+startDoors();
 keepTellingTimes();
 startShell();
 
