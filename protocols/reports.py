@@ -90,7 +90,11 @@ def columns_of(reports: Sequence[Report], frames: Sequence[int]) -> Columns:
     count = len(reports)
     numbers = np.empty((len(NAMES), count), "f8")
     for row, name in enumerate(NAMES):
-        numbers[row] = [getattr(report, name) for report in reports]
+        values = [getattr(report, name) for report in reports]
+        try:
+            numbers[row] = values
+        except OverflowError:  # digits without end in one report: the others are not to pay for it
+            numbers[row] = [value if abs(value) < LARGEST else NAN for value in values]
     numbers[~(np.abs(numbers) < LARGEST)] = np.nan
     nowhere = ~((np.abs(numbers[0]) <= 90) & (np.abs(numbers[1]) <= 180))
     numbers[:2, nowhere] = np.nan
@@ -116,7 +120,7 @@ def encoded(attributes: dict[str, Any]) -> bytes | None:
         return None
     try:
         text = _encode(attributes)
-    except (OverflowError, UnicodeError):
+    except (OverflowError, ValueError):  # a number past 64 bits, one of more digits than Python writes, half a character
         return _encode(_mild(attributes))
     return _encode(_mild(attributes)) if b"\\u0000" in text else text
 

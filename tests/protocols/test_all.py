@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,17 @@ def test_any_bytes_are_borne(codec: Codec) -> None:
         check(codec, data, cuts, known=known)
 
     law()
+
+
+@EACH
+def test_numbers_without_end_are_borne(codec: Codec) -> None:
+    """What fits no column and no attribute costs its own report at most, not the batch that it came in."""
+    for message in seeds(codec):
+        for digits in list(re.finditer(rb"\d+", message))[:40]:
+            for number in (b"9" * 400, b"9" * 4400, b"-" + b"9" * 400, b"1e999", b"nan"):
+                received = heard(codec.session(), message[: digits.start()] + number + message[digits.end() :])
+                explained = [reject.unchecked for reject in received.rejects if reject.unchecked is not None]
+                list(codec.decode([*received.frames, *explained]).columns.rows())
 
 
 @EACH
