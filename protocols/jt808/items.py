@@ -346,12 +346,18 @@ def read_extended(value: bytes, told: Told) -> None:
         return
 
 
+def _level_behind(c: Cursor, told: Told) -> None:
+    c.u8()  # the same in bars
+    told.numbers["battery_percent"] = c.u8()
+
+
 def _codes(c: Cursor, told: Told) -> None:
     told.attributes["dtcs"] = c.text(c.left).replace(",", " ")
 
 
 EXTENDED: dict[int, Read] = {
-    0x01: one("odometer", 4, 100), 0x02: _fuel, 0x03: one("obdSpeed", 2, 0.1), 0x80: one("obdSpeed", 1), 0x81: one("rpm", 2),
+    0x01: one("odometer", 4, 100), 0x02: _fuel, 0x03: one("obdSpeed", 2, 0.1), 0x56: _level_behind, 0x80: one("obdSpeed", 1),
+    0x81: one("rpm", 2),
     0x82: one("power", 2, 0.1), 0x83: one("engineLoad", 1), 0x84: one("coolantTemp", 1, 1, -40), 0x85: one("fuelConsumption", 2),
     0x86: one("intakeTemp", 1, 1, -40), 0x87: one("intakeFlow", 2), 0x88: one("intakePressure", 1), 0x89: one("throttle", 1),
     0x8A: lambda c, told: None, 0x8B: words("vin"), 0x8C: one("obdOdometer", 4, 100), 0x8D: one("tripOdometer", 2, 1000),

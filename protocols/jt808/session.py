@@ -197,7 +197,7 @@ class Link(Stream):
 
     def _gather(self, head: Head, number: int, body: bytes, received: Received) -> None:
         """Fragments are answered as they come, but the last: it acknowledges the whole message, once that is stored."""
-        if not (1 <= head.part <= head.total <= MOST_PARTS) or number not in KINDS:
+        if not (1 <= head.part <= head.total <= MOST_PARTS) or number not in KINDS or len(body) > LENGTH:
             received.reply += self._done(head)
             self.reject(f"part {head.part} of {head.total} of a message {number:04x} that can't be read", body, received)
             return

@@ -106,29 +106,32 @@ LOCATIONS = [
         id="a driver's number and a battery under one number",
     ),
     pytest.param(
-        place(items="eb29000c00b28986049910219020787f00060089ffffeffe000600c5ffffffbf0004002d0f4e000300a84c"),
+        place(items="eb29000300a8510004002d0f3c00060089ffffeffe000600c5ffffffbf000c00b28977010000123456789f"),
         PLACED
         | {
-            "battery_v": 3.918,
-            "battery_percent": 76.0,
+            "battery_v": 3.9,
+            "battery_percent": 81.0,
             "alarm": "removing,vibration,powerOff",
-            "attributes": STATUS | {"iccid": "8986049910219020787"},
+            "attributes": STATUS | {"iccid": "8977010000123456789"},
         },
         id="items in item EB, where a bit that isn't set is an alarm",
     ),
     pytest.param(
-        place(items="8001aa8102138882020085840164850218a08b1131323334353637383941424344454647488e0114a00b50353338662c5530323966"),
+        place(
+            items="800128810207d08202007b84015a850201f48b114b4d4843543431444245553030303034325602044e8e013ca00b50303330302c5530313030"
+        ),
         PLACED
         | {
-            "power_v": 13.3,
+            "power_v": 12.3,
+            "battery_percent": 78.0,
             "attributes": STATUS
             | {
-                "rpm": 5000,
-                "coolantTemp": 60,
-                "fuelConsumption": 6304,
-                "vin": "123456789ABCDEFGH",
-                "fuel": 20,
-                "dtcs": "P538f U029f",
+                "rpm": 2000,
+                "coolantTemp": 50,
+                "fuelConsumption": 500,
+                "vin": "KMHCT41DBEU000042",
+                "fuel": 60,
+                "dtcs": "P0300 U0100",
             },
         },
         id="OBD behind item 80",
@@ -143,10 +146,8 @@ LOCATIONS = [
         id="AOVX's models mean other things",
     ),
     pytest.param(
-        place(
-            items="33362a4d30302c34352c31313338363030526f79314f70656e26303030303030303030303030263132333435363738393031323334353623"
-        ),
-        PLACED | {"battery_v": 3.86, "attributes": STATUS},
+        place(items="33192a4d30302c30372c323233373931324d61696e305368757423"),
+        PLACED | {"battery_v": 3.79, "attributes": STATUS},
         id="a padlock's sentence",
     ),
     pytest.param(
@@ -263,21 +264,21 @@ OTHERS = [
     ),
     pytest.param(message(0x0805, "0009010000"), [NOWHERE | {"attributes": {"result": "failed"}}], id="no photo"),
     pytest.param(
-        message(0x0900, "41" + b"$OBD-RT,12.3,900,20,,30.5,80,0,31.15,1.5,181,54.26,565.96,0".hex()),
+        message(0x0900, "41" + b"$OBD-RT,13.6,1450,62,,41.5,88,0,7.45,3.25,96,18.75,240.5,1".hex()),
         [
             NOWHERE
             | {
-                "power_v": 12.3,
+                "power_v": 13.6,
                 "attributes": {
-                    "rpm": 900.0,
-                    "obdSpeed": 20.0,
-                    "engineLoad": 30.5,
-                    "coolantTemp": 80.0,
-                    "fuelConsumption": 31.15,
-                    "tripOdometer": 1.5,
-                    "obdOdometer": 181.0,
-                    "tripFuelUsed": 54.26,
-                    "fuelUsed": 565.96,
+                    "rpm": 1450.0,
+                    "obdSpeed": 62.0,
+                    "engineLoad": 41.5,
+                    "coolantTemp": 88.0,
+                    "fuelConsumption": 7.45,
+                    "tripOdometer": 3.25,
+                    "obdOdometer": 96.0,
+                    "tripFuelUsed": 18.75,
+                    "fuelUsed": 240.5,
                 },
             }
         ],
@@ -422,11 +423,11 @@ def test_a_stranger_is_told_so_and_asked_for_by_both_of_his_numbers() -> None:
 
 
 def test_the_form_of_2019_has_a_version_and_a_longer_number() -> None:
-    number = "00000866496077582164"
+    number = "00000353816051234565"
     body = bytes.fromhex(place())
     head = bytes.fromhex("0200") + (0x4000 | len(body)).to_bytes(2, "big") + b"\x01" + bytes.fromhex(number)
     received = laws.hear(session(), escaped(head + b"\0\x09" + body))
-    assert received.login == "866496077582164"
+    assert received.login == "353816051234565"
     assert answers(received.frames[0].ack) == ["80014005" + "01" + number + "0000" + "0009020000"]
 
 
@@ -455,6 +456,8 @@ def test_fragments_become_one_message_that_is_acknowledged_when_it_is_stored() -
     assert [laws.rounded(row) for row in CODEC.decode(last.frames).columns.rows()] == [PLACED | {"attributes": STATUS}]
     too_many = laws.hear(link, message(0x0704, "00", properties=0x2000, parts="ffff0001"))
     assert (len(too_many.rejects), too_many.frames) == (1, [])
+    too_long = laws.hear(link, message(0x0704, "00" * 1100, properties=0x2000, parts="00020001"))
+    assert (len(too_long.rejects), too_long.frames) == (1, [])
 
 
 def unescaped_wire(kind: int, body: str, *, properties: int = 0) -> bytes:
@@ -556,11 +559,11 @@ def test_a_message_whose_beginning_was_lost_costs_only_itself() -> None:
 
 def test_sentences_ask_for_the_time_and_answer_commands() -> None:
     link = session()
-    received = laws.hear(link, b"(7000313330,1,001,BASE,2,TIME)")
-    assert (received.login, received.reply) == ("7000313330", b"(7000313330,1,001,BASE,2,20260304050607)")
-    received = laws.hear(link, b"(7000313330,1,001,P35,1)")
-    assert [answer.text for answer in received.answers] == ["(7000313330,1,001,P35,1)"]
-    assert [row["attributes"] for row in CODEC.decode(received.frames).columns.rows()] == [{"result": "(7000313330,1,001,P35,1)"}]
+    received = laws.hear(link, b"(7000498217,1,001,BASE,2,TIME)")
+    assert (received.login, received.reply) == ("7000498217", b"(7000498217,1,001,BASE,2,20260304050607)")
+    received = laws.hear(link, b"(7000498217,1,001,P35,1)")
+    assert [answer.text for answer in received.answers] == ["(7000498217,1,001,P35,1)"]
+    assert [row["attributes"] for row in CODEC.decode(received.frames).columns.rows()] == [{"result": "(7000498217,1,001,P35,1)"}]
 
 
 FIX = Fix(
@@ -569,7 +572,7 @@ FIX = Fix(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("unique_id", ["13800138000", "866496077582164"])
+@pytest.mark.parametrize("unique_id", ["13800138000", "353816051234565"])
 def test_what_the_simulator_builds_is_read_back(unique_id: str) -> None:
     tracker, link = Tracker(unique_id), session()
     welcome = laws.hear(link, tracker.hello())
@@ -592,7 +595,7 @@ def test_the_simulator_wants_a_number() -> None:
         Tracker("T1")
 
 
-@pytest.mark.parametrize("unique_id", ["13800138000", "866496077582164"])
+@pytest.mark.parametrize("unique_id", ["13800138000", "353816051234565"])
 def test_a_server_that_refuses_is_heard(unique_id: str) -> None:
     tracker = Tracker(unique_id)
     tracker.receive(laws.hear(session(), tracker.hello(), known=False).reply)
@@ -602,10 +605,10 @@ def test_a_server_that_refuses_is_heard(unique_id: str) -> None:
 def test_laws() -> None:
     messages = [
         message(0x0100, "002c012f"), message(0x0200, place(items="0104000012343001113101 0b".replace(" ", ""))),
-        message(0x0200, place(items="eb29000c00b28986049910219020787f00060089ffffeffe000600c5ffffffbf0004002d0f4e000300a84c")),
+        message(0x0200, place(items="eb29000300a8510004002d0f3c00060089ffffeffe000600c5ffffffbf000c00b28977010000123456789f")),
         message(0x0704, f"000201001c{place()}001c{place()}"), message(0x0210, f"1c{place()}"),
         message(0x0900, "f0260304130607010001" + "01" + "0536020384" + "00000003" + "00" * 8), message(0x0702, "01" + "00" * 40),
         message(0x0704, f"000100001c{place()}", properties=0x2000, parts="00010001"), lock(0x5501, "7", 0x8000),
-        b"(7000313330,1,001,P35,1)", b"\r\n", message(0x0001, "0102810500"), message(0x7777, "7e7d7e"),
+        b"(7000498217,1,001,P35,1)", b"\r\n", message(0x0001, "0102810500"), message(0x7777, "7e7d7e"),
     ]  # fmt: skip
     laws.hold(CODEC, messages)
