@@ -81,8 +81,8 @@ PACKETS = [
         id="OBD that is a status",
     ),
     pytest.param(
-        made(0x07, NOW_S + "8900000049" + "8a0000aef7" + "8b00000148" + "0c00000000"),
-        ALONE | {"time": OLD_ROW["time"], "odometer_m": 44_791_000.0, "attributes": {"fuelConsumption": 73, "fuel": 32}},
+        made(0x07, NOW_S + "8900000051" + "8a0000a10c" + "8b00000148" + "0c00000000"),
+        ALONE | {"time": OLD_ROW["time"], "odometer_m": 41_228_000.0, "attributes": {"fuelConsumption": 81, "fuel": 32}},
         id="OBD",
     ),
     pytest.param(

@@ -45,7 +45,7 @@ ROWS = [
         id="south and west, slashes in the date, no fix",
     ),
     pytest.param(
-        report("tracker,260522071548,53.0,F,0.0,A,N,4313.2000,E,07658.2000,0.0,,1.0"),
+        report("tracker,260522071548,47.5,F,0.0,A,N,4313.2000,E,07658.2000,0.0,,1.0"),
         {**AT, "time": "2026-05-22T07:15:00.000Z", "altitude_m": 1.0, "attributes": {}},
         id="letters before the numbers; no clock of UTC",
     ),
@@ -68,13 +68,13 @@ ROWS = [
         report(f"oil 51.6,2605220715,,{PLACE},0.00,0"), {**AT, "alarm": "fuelLeak", "attributes": {"fuel": 51.6}}, id="fuel"
     ),
     pytest.param(
-        report(f"DTC,2605220715,,{PLACE},0.00,0,,1,0,10.5%,P0021"),
-        {**AT, "alarm": "fault", "ignition": True, "attributes": {"door": False, "fuel1": 10.5, "dtcs": "P0021"}},
+        report(f"DTC,2605220715,,{PLACE},0.00,0,,1,0,22.5%,P0300"),
+        {**AT, "alarm": "fault", "ignition": True, "attributes": {"door": False, "fuel1": 22.5, "dtcs": "P0300"}},
         id="trouble code",
     ),
     pytest.param(
-        report(f"rfid,2605220715,49121185,{PLACE},0.00,0"),
-        {**AT, "attributes": {"event": "rfid", "driverUniqueId": "49121185"}}, id="card",
+        report(f"rfid,2605220715,70431296,{PLACE},0.00,0"),
+        {**AT, "attributes": {"event": "rfid", "driverUniqueId": "70431296"}}, id="card",
     ),
     pytest.param(report(f"101,2605220715,,{PLACE},0.00,0"), {**AT, "attributes": {"event": "101"}}, id="another event"),
     pytest.param(
@@ -85,10 +85,10 @@ ROWS = [
     ),
     pytest.param(report("tracker,0000000000,,L,"), {**NO_FIX, "attributes": {}}, id="nothing known of the place"),
     pytest.param(
-        report("OBD,260522071530,195874,0.5,7.25,808,066,30.0%,+87,13.0%,02444,14.3,P0134,P0571,,"),
-        {**NO_FIX, "time": "2026-05-22T07:15:30.000Z", "odometer_m": 195874.0, "engine_hours_s": 2908800.0, "battery_v": 14.3,
-         "attributes": {"fuelConsumption": 7.25, "obdSpeed": 66, "coolantTemp": 87, "rpm": 2444, "engineLoad": "30.0%",
-                        "throttle": "13.0%", "dtcs": "P0134 P0571"}},
+        report("OBD,260522071530,61430,0.5,7.25,412,071,34.5%,+91,17.0%,02150,13.9,P0134,P0571,,"),
+        {**NO_FIX, "time": "2026-05-22T07:15:30.000Z", "odometer_m": 61430.0, "engine_hours_s": 1483200.0, "battery_v": 13.9,
+         "attributes": {"fuelConsumption": 7.25, "obdSpeed": 71, "coolantTemp": 91, "rpm": 2150, "engineLoad": "34.5%",
+                        "throttle": "17.0%", "dtcs": "P0134 P0571"}},
         id="a car's own numbers",
     ),
     pytest.param(

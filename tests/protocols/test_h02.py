@@ -20,7 +20,7 @@ AT = {"valid": True, "latitude": 22.657017, "longitude": 114.014708, "speed_kmh"
 WELL = {"ignition": True, "attributes": {"status": 0xFFFFFFFF}}
 POINT = "2239.4210,N,11400.8825,E,0.00,348,{},FFFFFFFF,1CC,0,25FC,F48"
 BINARY = bytes.fromhex("24 4109000001 074530 180814 22394210 05 114008825e 060348 fffffbff ff0007")
-LONG_BINARY = bytes.fromhex("24 3535059104499990 074530 180814 22394210 5a 114008825e 060348 ffffffff 01120064ba73005ecc00")
+LONG_BINARY = bytes.fromhex("24 3535059104499990 074530 180814 22394210 5a 114008825e 060348 ffffffff 019100213c4100521100")
 MILEAGE = bytes.fromhex("58 0000130502 074530 180814 22394210 15 1140088252 060348 fff7ffff ff0007")
 
 
@@ -80,8 +80,8 @@ ROWS = [
         id="three fields of the SIM card before the status",
     ),
     pytest.param(
-        text(f"V1,052825,{PLACE},FFFFDFFF,69129336,-7,55.5,18,5141,5A20"),
-        {"time": "2014-08-18T05:28:25.000Z", **AT, "altitude_m": 18.0, "ignition": True, "odometer_m": 69129336.0,
+        text(f"V1,052825,{PLACE},FFFFDFFF,1204600,-7,55.5,18,5141,5A20"),
+        {"time": "2014-08-18T05:28:25.000Z", **AT, "altitude_m": 18.0, "ignition": True, "odometer_m": 1204600.0,
          "attributes": {"status": 0xFFFFDFFF, "temp1": -7, "fuel": 55.5}},
         id="odometer, temperature, fuel, altitude",
     ),
@@ -282,7 +282,7 @@ def test_a_name_is_asked_for_once_and_a_stranger_is_not_taken_for_the_one_before
     assert link.receive(text("HTBT,5")).login == IMEI
 
 
-@pytest.mark.parametrize("tail", ["", "00", "0014060000000001cc00262b0f170a", "24" * 6, "2a2a", "0a"])
+@pytest.mark.parametrize("tail", ["", "00", "001a030000000001910002133c410a", "24" * 6, "2a2a", "0a"])
 def test_what_follows_a_binary_record_is_passed_over(tail: str) -> None:
     received = laws.hear(Link(), BINARY + bytes.fromhex(tail) + BINARY + bytes.fromhex(tail) + text("HTBT,5", name="4109000001"))
     assert [frame.kind for frame in received.frames] == ["$", "$", "HTBT"]

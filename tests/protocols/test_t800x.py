@@ -121,7 +121,7 @@ PACKETS = [
             position(
                 volts="",
                 place=floats() + "0009" + "00d5",
-                end="1307" + "0615" + "00000007" + "00000000" + "035a" + "ff00855e0f0e20",
+                end="1307" + "0615" + "00000009" + "00000000" + "0384" + "ff01805a110d24",
             ),
         ),
         [
@@ -132,15 +132,15 @@ PACKETS = [
                 | {
                     "alarmCode": 0,
                     "obdSpeed": 61.5,
-                    "fuelUsed": 0.007,
+                    "fuelUsed": 0.009,
                     "fuelConsumption": 0.0,
-                    "rpm": 858,
-                    "airPressure": 0,
-                    "coolantTemp": 93,
-                    "airTemp": 54,
-                    "engineLoad": 15,
-                    "throttle": 14,
-                    "fuel": 32,
+                    "rpm": 900,
+                    "airPressure": 1,
+                    "coolantTemp": 88,
+                    "airTemp": 50,
+                    "engineLoad": 17,
+                    "throttle": 13,
+                    "fuel": 36,
                     "index": 7,
                 },
             }
@@ -192,13 +192,13 @@ PACKETS = [
         id="an answer",
     ),
     pytest.param(
-        packet(0x2727, 0x10, TIME + "01" + "0001" + "d7d17365e625" + "64" + "50" + "4b" + "02"),
+        packet(0x2727, 0x10, TIME + "01" + "0001" + "02005e100017" + "64" + "50" + "4b" + "02"),
         [
             ALONE
             | {
                 "ignition": True,
                 "attributes": {
-                    "tag1Id": "d7d17365e625",
+                    "tag1Id": "02005e100017",
                     "tag1Battery": 2.22,
                     "tag1TirePressure": 244.32,
                     "tag1TireTemp": 20,
@@ -215,7 +215,7 @@ PACKETS = [
             TIME
             + "00"
             + "0002"
-            + "d7d17365e625"
+            + "02005e100017"
             + "39"
             + "00"
             + "00" * 17
@@ -236,7 +236,7 @@ PACKETS = [
                 "ignition": False,
                 "alarm": "sos,lowBattery",
                 "attributes": {
-                    "tag1Id": "d7d17365e625",
+                    "tag1Id": "02005e100017",
                     "tag1Battery": 3.9,
                     "driverUniqueId": "e7d17365e625",
                     "tag2Battery": 2.9,
@@ -250,14 +250,14 @@ PACKETS = [
         id="a button, a driver, a relay",
     ),
     pytest.param(
-        packet(0x2727, 0x12, TIME + "01" + "c0" + PLACE + "0005" + "d7d17365e625" + "ff" + "64" + "8a73" + "01" + "48"),
+        packet(0x2727, 0x12, TIME + "01" + "c0" + PLACE + "0005" + "02005e100017" + "ff" + "64" + "8a73" + "01" + "48"),
         [
             PLACED
             | {
                 "ignition": True,
                 "attributes": {
                     "archive": True,
-                    "tag1Id": "d7d17365e625",
+                    "tag1Id": "02005e100017",
                     "tag1Battery": 4.55,
                     "tag1Temp": -26.75,
                     "tag1Door": True,
@@ -287,7 +287,7 @@ PACKETS = [
             + "1068"
             + "1388"
             + "ec"
-            + "d7d17365e625"
+            + "02005e100017"
             + "a1b2c3d4"
             + "020155"
             + "0902aabb",
@@ -306,7 +306,7 @@ PACKETS = [
                     "lockBattery": 4.2,
                     "lockSolarPanel": 5.0,
                     "lockTemp": -20,
-                    "lockId": "d7d17365e625",
+                    "lockId": "02005e100017",
                     "lockDeviceId": "a1b2c3d4",
                     "lockBatteryLevel": 0x55,
                     "lockData9": "aabb",

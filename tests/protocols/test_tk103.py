@@ -94,10 +94,10 @@ ROWS = [
         id="answer in free text, with a bracket",
     ),
     pytest.param(
-        with_commas("DW51,401,2,21065,10203,1,58:F3:BB:3B:AA:82*-65*1,220526,081530"),
+        with_commas("DW51,401,2,21065,10203,1,02:00:5E:10:00:07*-65*1,220526,081530"),
         {**NO_FIX, "time": "2026-05-22T08:15:30.000Z", "alarm": "movement", "attributes": {"network": {
             "cellTowers": [cell(21065, 10203)],
-            "wifiAccessPoints": [{"macAddress": "58:f3:bb:3b:aa:82", "signalStrength": -65, "channel": 1}]}}},
+            "wifiAccessPoints": [{"macAddress": "02:00:5e:10:00:07", "signalStrength": -65, "channel": 1}]}}},
         id="a cell and an access point",
     ),
     pytest.param(
@@ -106,7 +106,7 @@ ROWS = [
         id="cell",
     ),
     pytest.param(
-        plain("BP05355227045009305,{401,2,21065,10203}\n{401,2,21065,10204}\n,01000000"),
+        plain("BP05353816051234565,{401,2,21065,10203}\n{401,2,21065,10204}\n,01000000"),
         {**NO_FIX, "odometer_m": 16777216.0, "attributes": {"network": {"cellTowers": [cell(21065, 10203), cell(21065, 10204)]}}},
         id="login with cells",
     ),

@@ -49,11 +49,11 @@ ROWS = [
     ),
     pytest.param(
         packet(f"WT,{PLACE}".replace("A,43.220000,N,76.970000,E", "V,0.0,N, 0.0,")
-               + ",2,0,401,2,21065,10203,131,5249,27DB,,2,home,44:56:e2:03:ea:2a,-69,,0,,1.2"),
+               + ",2,0,401,2,21065,10203,131,5249,27DB,,2,home,02:00:5e:10:00:2a,-69,,0,,1.2"),
         {**AT, "valid": False, "latitude": 0.0, "longitude": 0.0, "attributes": {"steps": 1000, "network": {
             "cellTowers": [cell(21065, 10203, 131), {"mobileCountryCode": 401, "mobileNetworkCode": 2, "locationAreaCode": 5249,
                                                      "cellId": 0x27DB}],
-            "wifiAccessPoints": [{"macAddress": "44:56:e2:03:ea:2a", "signalStrength": -69}]}}},
+            "wifiAccessPoints": [{"macAddress": "02:00:5e:10:00:2a", "signalStrength": -69}]}}},
         id="no fix: cells and access points",
     ),
     pytest.param(
@@ -111,7 +111,7 @@ def test_voice_and_photos_are_not_kept() -> None:
 
 @pytest.mark.parametrize("name", ["[home]", "home[", "ho[m]e]"])
 def test_a_network_may_have_brackets_in_its_name(name: str) -> None:
-    data = packet(f"UD,{PLACE},0,0,1,{name},44:56:e2:03:ea:2a,-69")
+    data = packet(f"UD,{PLACE},0,0,1,{name},02:00:5e:10:00:2a,-69")
     assert [row["latitude"] for row in laws.rows(CODEC, data + packet("LK,1,2,3"))[:1]] == [43.22]
     assert [frame.kind for frame in laws.hear(Link(), data + packet("LK,1,2,3")).frames] == ["place", "heartbeat"]
 
