@@ -132,7 +132,8 @@ def _client(server: Server, vehicle: Vehicle, totals: Totals) -> Client:
     listener = server.settings.listeners.get(vehicle.protocol)
     host = (listener.host if listener else "") or "127.0.0.1"
     address = Address("127.0.0.1" if host == "0.0.0.0" else host, server.listeners.ports[vehicle.protocol])  # noqa: S104
-    return Client(vehicle.unique_id, WIRES[vehicle.protocol], address, totals, batch=BACKFILL_BATCH, window=BACKFILL_WINDOW)
+    wire, obey = WIRES[vehicle.protocol], vehicle.obey
+    return Client(vehicle.unique_id, wire, address, totals, batch=BACKFILL_BATCH, window=BACKFILL_WINDOW, obey=obey)
 
 
 async def _introduce(server: Server, fleet: Sequence[Vehicle], others: Sequence[Vehicle], login: str) -> int:

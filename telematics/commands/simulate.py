@@ -64,7 +64,7 @@ def simulate(
         typer.echo(f"{added} of {count} trackers were new to the server", err=True)
     totals = Totals()
     targets = {name: address(host, port or port_of(name), udp=udp, tls=tls) for name in names}
-    clients = [Client(v.unique_id, wires[v.protocol], targets[v.protocol], totals, batch=10) for v in vehicles]
+    clients = [Client(v.unique_id, wires[v.protocol], targets[v.protocol], totals, batch=10, obey=v.obey) for v in vehicles]
     run(clients, lambda: drive(vehicles, clients, gaps=gaps), totals, duration)
 
 

@@ -20,7 +20,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from telematics.simulator.fix import Fix, Wire
+from telematics.simulator.orders import Obedient, Order
 
 CONNECT_S = 10.0
 LOGIN_S = 15.0
@@ -28,6 +31,7 @@ ACKNOWLEDGE_S = 60.0  # a server whose database is down may take its time; then 
 CHECK_S = 5.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 MEMORY = 20_000  # fixes: some days of a tracker's life, and 5 MB at most
+BECOMES: dict[str, dict[str, bool]] = {"engineStop": {"blocked": True, "ignition": False}, "engineResume": {"blocked": False}}
 LATENCIES = 20_000  # the newest ones; enough for a percentile
 
 
@@ -64,8 +68,13 @@ class _Sent:
         self.fix, self.at = fix, at
 
 
+def _nothing(order: Order) -> None:
+    """A tracker that is in no vehicle only answers."""
+
+
 class Client:
-    """Drive it with `offer`, keep `run` going as a task. `batch` fixes go into a report, `window` may be unacknowledged."""
+    """Drive it with `offer`, keep `run` going as a task. `batch` fixes go into a report, `window` may be unacknowledged. `obey`
+    is told of each command, which is answered then."""
 
     def __init__(
         self,
@@ -77,9 +86,12 @@ class Client:
         batch: int = 20,
         window: int = 100,
         memory: int = MEMORY,
+        obey: Callable[[Order], None] = _nothing,
     ) -> None:
         self.unique_id, self.address, self.totals = unique_id, address, totals
         self._make_wire, self._batch, self._window, self._memory = make_wire, batch, window, memory
+        self._obey = obey
+        self._newest: Fix | None = None  # of those measured
         self._waiting: deque[Fix] = deque()
         self._in_flight: deque[_Sent] = deque()
         self._to_resend = 0  # so many at the head of waiting were sent before
@@ -105,6 +117,7 @@ class Client:
                 self._to_resend = max(0, self._to_resend - 1)
                 self.totals.dropped += 1
             self._waiting.append(fix)
+            self._newest = fix
         if self._waiting:
             self._empty.clear()
 
@@ -173,6 +186,7 @@ class Client:
         link = self._link
         if link is None or not link.wire.accepted:
             return
+        self._attend(link)
         while self._waiting and not link.paused and len(self._in_flight) < self._window:
             fixes = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
             link.write(link.wire.report(fixes))
@@ -192,7 +206,19 @@ class Client:
             link.close()
             return
         self._kept(count)
+        self._attend(link)
         self.pump()
+
+    def _attend(self, link: _Link) -> None:
+        """Carry out what the server wants, and answer. Before the first fix nobody knows where the tracker is: that waits."""
+        if self._newest is None or not isinstance(link.wire, Obedient):
+            return
+        for order in link.wire.orders():
+            self._obey(order)
+            self._newest = msgspec.structs.replace(self._newest, **BECOMES.get(order.type, {}))
+            link.write(link.wire.answer(order, self._newest))
+            if order.type == "rebootDevice":
+                link.close()
 
     def _kept(self, count: int) -> None:
         """So many more fixes are acknowledged."""

@@ -23,6 +23,7 @@ class Fix(msgspec.Struct, frozen=True):
     gsm: int = 4
     odometer_m: int = 0
     alarm: str | None = None  # Traccar's name
+    blocked: bool = False  # a command has cut the engine off
 
 
 class Wire(Protocol):

@@ -22,6 +22,7 @@ import msgspec
 
 from telematics.simulator.fix import Fix
 from telematics.simulator.motion import Manner, State, Trip
+from telematics.simulator.orders import Order
 from telematics.simulator.roads import METRES_PER_DEGREE, Edge, kazakhstan
 
 DAY_S = 86_400.0
@@ -328,9 +329,24 @@ class Vehicle:
         self._odometer_m = chance.uniform(15_000, 280_000) * 1000
         self._last: Fix | None = None
         self._last_s = -math.inf
+        self._cut = False  # by a command
+        self._cut_s: float | None = None  # since when it has shown
+        self._asked = False  # for a report at once
+
+    def obey(self, order: Order) -> None:
+        """A command: whose engine is cut off stands, and goes on later from there. What it has been told is forgotten with it."""
+        if order.type in ("engineStop", "engineResume"):
+            self._cut = order.type == "engineStop"
+        elif order.type == "positionPeriodic" and order.interval_s:
+            self.interval_s = float(order.interval_s)
+        elif order.type == "positionSingle":
+            self._asked = True
 
     def state(self, second: float) -> State:
         """The truth, without the tracker's errors."""
+        if self._cut_s is not None:
+            state = self._motion.at(self._cut_s - self._behind_s)
+            return msgspec.structs.replace(state, speed_kmh=0.0, ignition=False)
         return self._motion.at(second - self._behind_s)
 
     def set_odometer(self, second: float, metres: float) -> None:
@@ -369,8 +385,9 @@ class Vehicle:
         since = second - self._last_s + HAIR_S
         if since < 1:
             return None
+        self._switch(second)
         state, last = self.state(second), self._last
-        if last is None or state.ignition != last.ignition:
+        if last is None or state.ignition != last.ignition or self._asked or self._cut != last.blocked:
             due = True
         elif not state.ignition:
             due = since >= self.parked_s
@@ -383,8 +400,16 @@ class Vehicle:
         if not due and alarm is None:
             return None
         fix = self._measure(second, state, alarm)
-        self._last, self._last_s = fix, second
+        self._last, self._last_s, self._asked = fix, second, False
         return fix
+
+    def _switch(self, second: float) -> None:
+        """Do with the engine what it has been told."""
+        if self._cut and self._cut_s is None:
+            self._cut_s = second
+        elif not self._cut and self._cut_s is not None:
+            self._behind_s += second - self._cut_s
+            self._cut_s = None
 
     def _alarm(self, second: float) -> str | None:
         """An alarm now and then: in one of some sixty hours, at a moment that `_last_s` has not passed."""
@@ -420,6 +445,7 @@ class Vehicle:
             gsm=max(1, min(5, int(4 + 1.6 * math.sin(second / 300 + self._phases[2])))),
             odometer_m=int(self._odometer_m + state.travelled_m),
             alarm=alarm,
+            blocked=self._cut,
         )
 
     def _error(self, second: float, *, parked: bool) -> tuple[float, float]:

@@ -1,4 +1,8 @@
-"""A tracker that speaks Wialon IPS 2.0 (the layout is told in `protocols/wialon.py`; written from the manual, apart from it)."""
+"""A tracker that speaks Wialon IPS 2.0 (the layout is told in `protocols/wialon.py`; written from the manual, apart from it).
+
+Commands are the maker's own words, on a line; it answers with a message for the driver's dispatcher (M). Its first output has the
+engine's relay.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ from collections.abc import Sequence
 from fastcrc import crc16
 
 from telematics.simulator.fix import Fix
+from telematics.simulator.orders import Heard, Order, switched
 
-LONGEST_ANSWER_BYTES = 256  # a server that writes more without a line end is not Wialon's
+LONGEST_ANSWER_BYTES = 2048  # a server that writes more without a line end is not Wialon's
 
 
-class Tracker:
+class Tracker(Heard):
     def __init__(self, unique_id: str) -> None:
+        super().__init__()
         self.unique_id = unique_id
         self.accepted: bool | None = None
         self._answers = b""
@@ -32,7 +38,9 @@ class Tracker:
         return sum(self._answered(line.strip()) for line in lines)
 
     def _answered(self, line: bytes) -> int:
-        _, _, answer = line.partition(b"#")
+        words, mark, answer = line.partition(b"#")
+        if words and not mark:
+            self.hear(_order(words.decode("utf-8", "replace")))
         kind, _, result = answer.partition(b"#")
         if kind == b"AL":
             self.accepted = result == b"1"
@@ -40,7 +48,29 @@ class Tracker:
             return 1
         elif kind == b"AB" and result.isdigit():
             return int(result)
+        elif kind == b"M":
+            self.hear(Order("message", result.rpartition(b";")[0].decode("utf-8", "replace")))
         return 0
+
+    def answer(self, order: Order, fix: Fix) -> bytes:
+        if order.type == "message":  # on the driver's screen
+            return b"#AM#1\r\n"
+        return _packet("M", f"{_said(order, self.unique_id)};")
+
+
+def _order(text: str) -> Order:
+    if text[:1] == "L" and text[1:2].isdigit() and text[2:3] == "=":
+        return Order(switched(int(text[1]), text[3:]), text)
+    return Order({"VER?": "deviceIdentification", "reboot": "rebootDevice"}.get(text, "custom"), text)
+
+
+def _said(order: Order, unique_id: str) -> str:
+    match order.type:
+        case "custom":
+            return f"{order.text.replace(';', ',')}: unknown"
+        case "deviceIdentification":
+            return f"VER=1.0 ID={unique_id}"
+    return f"{order.text}: OK"
 
 
 def _packet(kind: str, body: str) -> bytes:
@@ -73,7 +103,7 @@ def _record(fix: Fix) -> str:
             f"{fix.course_deg:.1f}",
             f"{fix.altitude_m:.1f}",
             str(fix.satellites),
-            "NA;NA;NA;;NA",  # hdop, inputs, outputs, adc, ibutton
+            f"NA;NA;{1 if fix.blocked else 'NA'};;NA",  # hdop, inputs, outputs, adc, ibutton
             ",".join(params),
         )
     )
