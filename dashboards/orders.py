@@ -26,7 +26,7 @@ from telematics.store.database import Database
 
 STATES = ("queued", "sent", "answered", "failed", "expired", "withdrawn")
 REASONS = (
-    "offline", "not slow", "superseded", "cannot be sent", "refused by the tracker", "no answer to", "no phone number",
+    "offline", "not slow", "superseded", "moved", "cannot be sent", "refused by the tracker", "no answer to", "no phone number",
     "not configured", "not paid for", "gateway", "may have been sent",
 )  # fmt: skip
 
@@ -291,13 +291,14 @@ def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:
 
 async def withdraw(shared: State, actor: Actor, row: CommandRow) -> None:
     """Raises Problem 409 when it has left already."""
-    async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
-        if not await store.withdraw(connection, row.id):
-            raise Problem(409, "It has been sent already", "What has left can't be taken back.")
-        await actor.note(
-            connection,
-            "command.withdrawn",
-            account_id=row.account_id,
-            subject=f"device {row.device_id}",
-            details={"type": row.type, "command": row.id},
-        )
+    with shared.server.downlink.held(row.id) as here:
+        async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
+            if not here or not await store.withdraw(connection, row.id):
+                raise Problem(409, "It has been sent already", "What has left can't be taken back.")
+            await actor.note(
+                connection,
+                "command.withdrawn",
+                account_id=row.account_id,
+                subject=f"device {row.device_id}",
+                details={"type": row.type, "command": row.id},
+            )

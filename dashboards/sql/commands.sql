@@ -1,6 +1,7 @@
 -- Commands to devices that the viewer may see, the newest first; all, those given, of one device, or in some states. Blocked devices are left
 -- out. commands (account_id, id), commands (device_id, id), or the primary key.
-SELECT commands.id, commands.account_id, commands.device_id, devices.name AS device_name, commands.user_id,
+SELECT commands.id, commands.account_id, commands.device_id,
+    CASE WHEN devices.account_id = commands.account_id THEN devices.name ELSE '#' || devices.id END AS device_name, commands.user_id,
     coalesce(users.name, '') AS user_name, commands.rule_id, coalesce(rules.name, '') AS rule_name, commands.saved_id,
     coalesce(saved_commands.description, '') AS description, commands.type, commands.parameters, commands.sms,
     commands.when_slow, commands.state, commands.awaits, commands.reason, commands.answer, commands.tries,

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from protocols import Answer
 from telematics.store.commands import Waiting
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 SERIALS = 0xFFFF  # what a serial of two bytes tells apart
 
 
@@ -40,17 +41,26 @@ def serial_of(command_id: int) -> int:
     return (command_id - 1) % SERIALS + 1
 
 
+def under_way(command: Waiting, now: datetime, manner: Manner) -> bool:
+    """Whether the tracker still has time to answer it. A clock that was set back gives no more of it."""
+    if command.state != "sent" or command.sms or command.sent_at is None:
+        return False
+    return timedelta(0) <= now - command.sent_at < manner.answer
+
+
 def next_step(queue: Sequence[Waiting], now: datetime, manner: Manner, *, slow: bool) -> Send | GiveUp | None:
     """What is to be done for a device that can be reached; None: wait. Text messages go their own way."""
+    if any(
+        under_way(command, now, manner) for command in queue
+    ):  # first of all, or two were open, and an answer belonged to either
+        return None
     for command in queue:
         if command.sms or command.expires_at <= now:
             continue
         if command.when_slow and not slow:  # also when it is to be sent again: the vehicle may have gathered speed
             continue
-        if command.state == "sent":
-            if command.sent_at is not None and now - command.sent_at < manner.answer:
-                return None
-            return Send(command) if command.tries < manner.tries else GiveUp(command, f"no answer to {command.tries} tries")
+        if command.state == "sent" and command.tries >= manner.tries:
+            return GiveUp(command, f"no answer to {command.tries} tries")
         return Send(command)
     return None
 
@@ -64,8 +74,9 @@ def left(queue: Sequence[Waiting], command: Waiting, now: datetime) -> list[Wait
 
 
 def answered(queue: Sequence[Waiting], answer: Answer) -> Waiting | None:
-    """The command that is answered: the one with its serial; without a serial the one that was sent first. None: nobody asked."""
+    """The command that is answered: the one with its serial; without a serial the one that was sent last: those sent
+    before it have had their time. None: nobody asked."""
     sent = [command for command in queue if command.state == "sent" and not command.sms]
     if answer.serial is None:
-        return sent[0] if sent else None
+        return max(sent, key=lambda command: (command.sent_at or NEVER, command.id), default=None)
     return next((command for command in sent if serial_of(command.id) == answer.serial), None)

@@ -162,6 +162,11 @@ class Speaker(ABC):
     def acknowledge(self, ack: bytes, last: bool) -> None:
         """What the tracker was waiting for: its frames are stored. Called once per batch; last: hang up after it."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether what is said to it has a chance to be heard."""
+        return True
+
     @abstractmethod
     def write(self, data: bytes) -> None:
         """To the tracker, now."""
@@ -246,6 +251,10 @@ class Tracker(Speaker, asyncio.Protocol):
             self.say(ack)
         if last:
             self._take_leave()
+
+    @property
+    def listens(self) -> bool:
+        return not self.gone and not self._ending and self._stuck_s == inf
 
     def write(self, data: bytes) -> None:
         if not self.gone:

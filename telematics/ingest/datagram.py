@@ -31,7 +31,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._session = codec.datagram
         self._intake = intake
         self._counts = counts
-        self._clogged = False  # the network takes no more at the moment
+        self.clogged = False  # the network takes no more at the moment
         self.deaf = False  # set when the server stops: nothing new, but acknowledgements still leave
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,7 +46,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: tuple[Any, ...]) -> None:
         """Never waits: what can't leave now is dropped, and the tracker will ask again."""
-        if self._clogged or self.transport.is_closing():
+        if self.clogged or self.transport.is_closing():
             self._counts.refuse("datagram", NOT_SENT)
         else:
             self._counts.bytes_out += len(data)
@@ -57,10 +57,10 @@ class Datagrams(asyncio.DatagramProtocol):
         self._counts.refuse("datagram", NOT_SENT)
 
     def pause_writing(self) -> None:
-        self._clogged = True
+        self.clogged = True
 
     def resume_writing(self) -> None:
-        self._clogged = False
+        self.clogged = False
 
 
 class Sender(Speaker):
@@ -81,6 +81,10 @@ class Sender(Speaker):
     def acknowledge(self, ack: bytes, last: bool) -> None:
         if ack:
             self.say(ack)
+
+    @property
+    def listens(self) -> bool:
+        return not self._port.clogged
 
     def write(self, data: bytes) -> None:
         self._port.send(data, self._answer_to)

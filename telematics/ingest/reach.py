@@ -7,7 +7,7 @@ came from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, KeysView, Sequence
 from typing import TYPE_CHECKING
 
 from protocols import Answer, Commanded
@@ -42,9 +42,9 @@ class Reach:
             if (found := self._speakers.get(device_id)) is not None and found[0] is speaker:
                 del self._speakers[device_id]
 
-    def has(self, device_id: int) -> bool:
-        """Whether it was heard, and may still be there."""
-        return device_id in self._speakers
+    def among(self, device_ids: KeysView[int]) -> set[int]:
+        """Those of them that were heard, and may still be there. The smaller of the two is looked through."""
+        return self._speakers.keys() & device_ids
 
     def speaker(self, device_id: int) -> Speaker | None:
         """By whom the device can be told something now. A gateway's connection speaks for one of its trackers at a time."""
@@ -56,7 +56,7 @@ class Reach:
             del self._speakers[device_id]
             return None
         device = speaker.device
-        return speaker if device is not None and device.id == device_id else None
+        return speaker if device is not None and device.id == device_id and speaker.listens else None
 
     def takes_commands(self, device_id: int) -> bool | None:
         """None: it isn't there."""

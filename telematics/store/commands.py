@@ -55,6 +55,28 @@ class Waiting:
     sent_at: datetime | None
     expires_at: datetime
     phone: str  # of the tracker; empty: none
+    reason: str | None  # why it waits, as far as that is written down
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A command that has left; `awaits`: the tracker answers, and until it does the command isn't done."""
+
+    id: int
+    at: datetime
+    tries: int  # this one among them
+    awaits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a command in the end."""
+
+    id: int
+    state: Literal["answered", "failed"]
+    reason: str | None
+    answer: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,36 +136,39 @@ async def whose(connection: AsyncConnection[Any], ids: Sequence[int]) -> list[Wh
         return await cursor.fetchall()
 
 
-async def sent(connection: AsyncConnection[Any], command_id: int, at: datetime, *, awaits: bool) -> None:
-    """It has left; `awaits`: the tracker answers, and until it does the command isn't done."""
-    await connection.execute(query("command_sent"), {"id": command_id, "at": at, "awaits": awaits})
-
-
-async def ended(
-    connection: AsyncConnection[Any],
-    command_id: int,
-    *,
-    state: Literal["answered", "failed"],
-    reason: str | None = None,
-    answer: str | None = None,
-    at: datetime | None = None,
-) -> bool:
-    """Whether that was news."""
-    row = await connection.execute(
-        query("command_ended"),
+async def sent(connection: AsyncConnection[Any], left: Sequence[Left]) -> None:
+    """Each command once. What was taken back or expired while it left keeps that it left."""
+    await connection.execute(
+        query("command_sent"),
         {
-            "id": command_id,
-            "state": state,
-            "reason": reason,
-            "answer": None if answer is None else clean_text(answer)[:LONGEST_TEXT],
-            "answered_at": at,
+            "ids": [one.id for one in left],
+            "at": [one.at for one in left],
+            "tries": [one.tries for one in left],
+            "awaits": [one.awaits for one in left],
         },
     )
-    return await row.fetchone() is not None
 
 
-async def waits(connection: AsyncConnection[Any], command_id: int, reason: str | None) -> None:
-    await connection.execute(query("command_waits"), {"id": command_id, "reason": reason})
+async def ended(connection: AsyncConnection[Any], ends: Sequence[Ended]) -> set[int]:
+    """Each command once. Those of which it was news."""
+    rows = await connection.execute(
+        query("command_ended"),
+        {
+            "ids": [one.id for one in ends],
+            "states": [one.state for one in ends],
+            "reasons": [one.reason for one in ends],
+            "answers": [None if one.answer is None else clean_text(one.answer)[:LONGEST_TEXT] for one in ends],
+            "answered_at": [one.at for one in ends],
+        },
+    )
+    return {int(row[0]) for row in await rows.fetchall()}
+
+
+async def wait(connection: AsyncConnection[Any], reasons: Mapping[int, str]) -> list[Whose]:
+    """Why these wait, by number. Those of which it was news."""
+    async with connection.cursor(row_factory=class_row(Whose)) as cursor:
+        await cursor.execute(query("command_waits"), {"ids": list(reasons), "reasons": list(reasons.values())})
+        return await cursor.fetchall()
 
 
 async def withdraw(connection: AsyncConnection[Any], command_id: int) -> bool:

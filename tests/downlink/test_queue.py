@@ -18,7 +18,7 @@ MANNER = Manner(timedelta(seconds=60), tries=3)
 def command(number: int, **more: Any) -> Waiting:
     given = {
         "account_id": 1, "device_id": 7, "type": "positionSingle", "parameters": {}, "sms": False, "when_slow": False,
-        "state": "queued", "tries": 0, "sent_at": None, "expires_at": NOW + timedelta(hours=1), "phone": "",
+        "state": "queued", "tries": 0, "sent_at": None, "expires_at": NOW + timedelta(hours=1), "phone": "", "reason": None,
     }  # fmt: skip
     return Waiting(id=number, **(given | more))
 
@@ -42,6 +42,11 @@ def sent(number: int, ago_s: float, tries: int = 1, **more: Any) -> Waiting:
         pytest.param([sent(1, 99, when_slow=True)], False, None, id="nor is the engine stopped by a second try at speed"),
         pytest.param([command(1, sms=True), command(2)], False, Send(command(2)), id="text messages go their own way"),
         pytest.param([command(1, expires_at=NOW)], False, None, id="too old"),
+        pytest.param([sent(1, 5, when_slow=True), command(2)], False, None, id="at speed its answer is awaited all the same"),
+        pytest.param([command(1, when_slow=True), sent(2, 5)], True, None, id="slow now, and another is open"),
+        pytest.param([sent(1, 99, when_slow=True), sent(2, 5)], True, None, id="its second try waits for the open one, too"),
+        pytest.param([sent(1, 5, expires_at=NOW), command(2)], False, None, id="too old, and may be answered yet"),
+        pytest.param([sent(1, -5), command(2)], False, Send(sent(1, -5)), id="the clock was set back"),
     ],
 )
 def test_what_leaves_next(queue: list[Waiting], slow: bool, step: Send | GiveUp | None) -> None:
@@ -55,7 +60,7 @@ def test_what_has_left_is_awaited() -> None:
 @pytest.mark.parametrize(
     ("answer", "number"),
     [
-        (Answer("ok"), 1),
+        (Answer("ok"), 2),  # the first one has had its time
         (Answer("ok", serial=2), 2),
         (Answer("ok", serial=3), None),  # still queued: it can't be answered
         (Answer("ok", serial=4), None),

@@ -41,8 +41,21 @@ CREATE INDEX commands_user ON commands (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX commands_rule ON commands (rule_id) WHERE rule_id IS NOT NULL;
 CREATE INDEX commands_saved ON commands (saved_id) WHERE saved_id IS NOT NULL;
 
-CREATE TRIGGER commands_changed AFTER INSERT OR UPDATE OR DELETE ON commands
+CREATE TRIGGER commands_changed AFTER INSERT OR DELETE ON commands
     FOR EACH ROW EXECUTE FUNCTION notify_changed('commands', 'id');
+CREATE TRIGGER commands_became AFTER UPDATE ON commands FOR EACH ROW
+    WHEN (old.state <> 'queued' OR new.state <> 'queued') -- why it waits is told by whoever knows
+    EXECUTE FUNCTION notify_changed('commands', 'id');
+
+-- Who is given a device is not given what its last owner wanted it to do.
+CREATE FUNCTION withdraw_commands() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE commands SET state = 'withdrawn', reason = 'moved'
+    WHERE device_id = new.id AND (state = 'queued' OR (state = 'sent' AND awaits));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER devices_given_away AFTER UPDATE OF account_id ON devices FOR EACH ROW
+    WHEN (old.account_id <> new.account_id) EXECUTE FUNCTION withdraw_commands();
 
 ALTER TABLE users
     ADD COLUMN commands text NOT NULL DEFAULT 'all' CHECK (commands IN ('all', 'saved', 'none')); -- which ones they may send
