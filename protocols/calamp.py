@@ -2,7 +2,8 @@
 
 Options   u8, bit 7 set, or no such header at all | for each of bits 0 to 6 a length u8 and as many bytes:
           0 mobile id, BCD, F fills up · 1 its type (1 ESN, 2 IMEI, 3 IMSI, 4 chosen by the user, 5 phone, 6 IP) ·
-          2 authentication · 3 routing · 4 forwarding · 5 response redirection · 6 extension
+          2 authentication · 3 routing · 4 forwarding · 5 response redirection · 6 extension: a byte whose bits 0 to 4 (ESN,
+          VIN, encryption, compression, routing) name more of such fields behind it
 Message   service u8 (0 without, 1 with acknowledgement, 2 a response) | type u8 | sequence u16 | what the type has, below
 Place     update s u32, time of fix s u32, both since 1970, UTC | latitude i32, longitude i32, 1e-7 degree | altitude i32, cm |
           speed u32, cm/s | course i16, degrees | satellites u8 | fix u8, bit 3 invalid | carrier u16 | rssi i16, dBm | modem u8 |
@@ -31,6 +32,7 @@ from protocols.streams import MORE, Buffer, Stream
 
 LARGEST_FRAME_BYTES = 2048  # a datagram on its way over mobile networks has at most 1500
 OPTIONS = 0x80
+EXTENDED = 0x1F  # bits of the extension that have a field of their own
 ALIVE, ACK, EVENT, IDENTITY, TEXT, DATA, LOCATE, TEXT_WITH_SUMS, SHORT_EVENT, SHORT_TEXT = 0, 1, 2, 3, 4, 5, 8, 9, 10, 11
 ACKNOWLEDGED, RESPONSE = 1, 2
 KINDS = {
@@ -55,15 +57,7 @@ class Link(Stream):
         return len(data) if self.whole else MORE
 
     def hear(self, message: bytes, received: Received) -> None:
-        at, name = 0, ""
-        if message[0] & OPTIONS:
-            at = 1
-            for bit in range(7):
-                if message[0] >> bit & 1 and at < len(message):
-                    end = at + 1 + message[at]
-                    if bit == 0:
-                        name = message[at + 1 : end].hex().replace("f", "")
-                    at = end
+        at, name = _options(message)
         if len(message) < at + HEAD.size:
             self.reject("the message is shorter than its head", message, received)
             return
@@ -78,6 +72,24 @@ class Link(Stream):
             received.reply += ack
         elif type_ != ACK:
             self.reject(f"messages of type {type_} are not read", message, received)
+
+
+def _options(message: bytes) -> tuple[int, str]:
+    """Where the message begins behind its options, and the tracker's name among them."""
+    if not message[0] & OPTIONS:
+        return 0, ""
+    at, name, more = 1, "", 0
+    for bit in range(7):
+        if message[0] >> bit & 1 and at < len(message):
+            value = message[at + 1 : at + 1 + message[at]]
+            at += 1 + message[at]
+            if bit == 0:
+                name = value.hex().replace("f", "")
+            elif bit == 6 and len(value) == 1:
+                more = (value[0] & EXTENDED).bit_count()
+    for _ in range(more):
+        at += 1 + message[at] if at < len(message) else 0
+    return at, name
 
 
 # --- Reading -----------------------------------------------------------------------------------------------------------------

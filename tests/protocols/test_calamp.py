@@ -104,6 +104,10 @@ def test_a_message_is_read_whole(data: bytes, row: dict[str, object]) -> None:
             message(2, place() + bytes(4), options=bytes.fromhex("ff08350123456789012f 0102 0401020304 020000 0100 0100 0100")),
             "350123456789012", 1, "", id="all options",
         ),
+        pytest.param(
+            message(2, place() + bytes(4), options=bytes.fromhex("c3 051020304050 0101 0103 050102030405 03564e31")),
+            "1020304050", 1, "", id="an extension with ESN and VIN",
+        ),
     ],
 )  # fmt: skip
 def test_who_and_what_is_answered(data: bytes, login: str | None, frames: int, reply: str) -> None:
@@ -117,7 +121,7 @@ def test_a_stranger_gets_no_answer() -> None:
         assert (received.frames, received.reply) == ([], b"")
 
 
-@pytest.mark.parametrize("data", [OPTIONS, b"\xff\xff", b"\x00", message(6, b"\0"), b"\x83\x00\x01"])
+@pytest.mark.parametrize("data", [OPTIONS, b"\xff\xff", b"\x00", message(6, b"\0"), b"\x83\x00\x01", b"\xc0\x01\x1f\x01"])
 def test_what_is_no_message(data: bytes) -> None:
     received = datagram(data)
     assert (received.frames, len(received.rejects)) == ([], 1)
