@@ -78,7 +78,7 @@ SC_LOGIN, SC_HEARTBEAT, SC_ALARM = 0x1001, 0x1003, 0x4007
 CC_LOGIN, CC_HEARTBEAT, CC_FUEL = 0x4001, 0x4206, 0x4583
 MPIP_LONE_PLACES = {0x4001: 0, 0x2001: 9, 0x4201: 0, 0x4202: 0, 0x4206: 0}
 MPIP_LOGIN, MPIP_EIGHT = 0x2001, 0x4204
-STATE_BYTES = 34
+AT_ONCE = {("sc", SC_LOGIN), ("sc", SC_HEARTBEAT), ("cc", CC_LOGIN), ("mpip", MPIP_LOGIN)}  # others: once they are stored
 
 
 def packet(head: bytes, identity: bytes, kind: int, content: bytes = b"") -> bytes:
@@ -120,12 +120,9 @@ class Link(Stream):
             self.reject("the crc is wrong", message, received, unchecked)
         elif self.speaks(identity.rstrip(b"\0 ").decode("ascii", "replace"), message, received):
             again, self.before, self.identity = message == self.before, message, identity
-            head = message[4:5] if at == 5 else b"\xff"
-            ack = b""
-            if family == "sc" and kind == SC_ALARM:
-                ack = packet(head, identity, 0xC007, content[:4])
-            elif (reply := _reply(family, kind, head, identity, content)) is not None:
-                received.reply += reply
+            ack = _answer_to(family, kind, message[4:5] if at == 5 else b"\xff", identity, content)
+            if (family, kind) in AT_ONCE:
+                received.reply, ack = received.reply + ack, b""
             if again or (kind == SC_HEARTBEAT and family == "sc"):
                 if ack:
                     received.frames.append(Frame(ANSWER, b"", ack))
@@ -145,17 +142,22 @@ def _length(data: Buffer, at: int) -> int:
     return int.from_bytes(data[at + 2 : at + 4], "little")
 
 
-def _reply(family: str, kind: int, head: bytes, identity: bytes, content: bytes) -> bytes | None:
-    """The answers that are given at once: to logins and heartbeats."""
-    if family == "sc":
-        if kind == SC_LOGIN:
+def _answer_to(family: str, kind: int, head: bytes, identity: bytes, content: bytes) -> bytes:
+    """What the tracker waits for; nothing: it doesn't."""
+    match family, kind:
+        case "sc", 0x1001:
             return packet(head, identity, 0x9001, b"\xff\xff\xff\xff\0\0" + content[4:8].ljust(4, b"\0"))
-        return packet(head, identity, 0x9003) if kind == SC_HEARTBEAT else None
-    if family == "cc":
-        return packet(head, identity, kind ^ 0xC000) if kind in (CC_LOGIN, CC_HEARTBEAT) else None
-    if kind == MPIP_LOGIN:
-        return packet(b"", identity, 0x1001, bytes(4) + b"\xff" * 8)
-    return packet(head, identity, kind) if kind == 0x4001 else None
+        case "sc", 0x1003:
+            return packet(head, identity, 0x9003)
+        case "sc", 0x4007:
+            return packet(head, identity, 0xC007, content[:4])
+        case "cc", (0x4001 | 0x4206):
+            return packet(head, identity, kind ^ 0xC000)
+        case "mpip", 0x2001:
+            return packet(b"", identity, 0x1001, bytes(4) + b"\xff" * 8)
+        case "mpip", 0x4001:
+            return packet(head, identity, kind)
+    return b""
 
 
 def _is_read(family: str, kind: int) -> bool:

@@ -127,8 +127,6 @@ def test_a_packet_is_read_whole(data: bytes, expected: list[dict[str, object]]) 
         pytest.param(LOGIN, packet(0x9001, b"\xff" * 4 + b"\0\0" + NOW), id="login: the tracker's own time"),
         pytest.param(HEARTBEAT, packet(0x9003, version=3), id="heartbeat"),
         pytest.param(CC_LOGIN, packet(0x8001, version=1), id="CC login"),
-        pytest.param(CC_LATE, packet(0x8206, version=1), id="CC heartbeat"),
-        pytest.param(MPIP, packet(0x4001, version=255), id="MPIP"),
         pytest.param(MPIP_LOGIN, packet(0x1001, bytes(4) + b"\xff" * 8, None), id="MPIP login"),
         pytest.param(GPS, b"", id="a report"),
     ],
@@ -136,6 +134,21 @@ def test_a_packet_is_read_whole(data: bytes, expected: list[dict[str, object]]) 
 def test_what_is_answered_at_once(data: bytes, reply: bytes) -> None:
     received = laws.hear(Link(), data)
     assert (received.login, received.reply) == (ID, reply)
+    refused = laws.hear(Link(), data, known=False)
+    assert (refused.reply, refused.frames) == (b"", [])
+
+
+@pytest.mark.parametrize(
+    ("data", "ack"),
+    [
+        pytest.param(ALARM, packet(0xC007, "05000000"), id="alarm"),
+        pytest.param(CC_LATE, packet(0x8206, version=1), id="CC heartbeat, whose places may be from memory"),
+        pytest.param(MPIP, packet(0x4001, version=255), id="MPIP"),
+    ],
+)
+def test_reports_are_acknowledged_once_they_are_stored(data: bytes, ack: bytes) -> None:
+    received = laws.hear(Link(), data)
+    assert (received.reply, [frame.ack for frame in received.frames]) == (b"", [ack])
     refused = laws.hear(Link(), data, known=False)
     assert (refused.reply, refused.frames) == (b"", [])
 
