@@ -1,8 +1,8 @@
 """`telematics demo`: the real server on an embedded database, with a fleet that drives in and between Almaty and Astana.
 
 The fleet talks to the server as trackers do, over its ports and in its protocols. At the first start it sends the last hours, so
-that there is history to look at; at a later one what the vehicles drove meanwhile, at most as much. Beside it there is a customer
-who doesn't pay: three vehicles, two of them blocked.
+that there is history to look at; at a later one what the vehicles drove meanwhile, at most as much. Trackers obey commands and
+answer them, where their simulator can. Beside it there is a customer who doesn't pay: three vehicles, two of them blocked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dashboards import passwords, people
-from telematics.commands import demo_billing, demo_rules, demo_zones
+from telematics.commands import demo_billing, demo_orders, demo_rules, demo_zones
 from telematics.commands.serve import read_settings, run
 from telematics.commands.simulate import drive
 from telematics.server import Server
@@ -146,6 +146,7 @@ async def _introduce(server: Server, fleet: Sequence[Vehicle], others: Sequence[
         async with database.pool.connection() as connection:
             await demo_zones.furnish(connection, account_id)
             await demo_rules.furnish(connection, account_id)
+            await demo_orders.furnish(connection, account_id, fleet)
     customer_id, new = await _account(database, demo_billing.CUSTOMER, demo_billing.CUSTOMER_EMAIL, login)
     if new:
         await _connect(server, customer_id, others)

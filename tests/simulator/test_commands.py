@@ -11,9 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
@@ -21,7 +24,13 @@ from typer.testing import CliRunner
 
 import protocols
 from telematics.cli import app
+from telematics.commands.demo import FORMER, _known
+from telematics.commands.demo_orders import SENT
 from telematics.commands.replay import tracker_id
+from telematics.simulator.fleet import PROTOCOLS, Fleet
+
+if TYPE_CHECKING:
+    from telematics.server import Server
 
 TRACK = "vehicle,time,latitude,longitude,course_deg\n" + "".join(
     f"bus {n % 2},2026-01-26T15:57:{n:02d}Z,53.40{n:02d},-2.9,\n" for n in range(60)
@@ -202,10 +211,8 @@ def folder() -> Iterator[Path]:
 def test_demo_shows_a_driving_fleet_and_goes_on_after_a_restart(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {
-        f"TELEMATICS_LISTENERS__{name.upper()}__PORT": "0" for name in ("gt06", "osmand", "teltonika", "wialon")
-    }
-    environment |= {"TELEMATICS_PROTOCOLS": "gt06,osmand,teltonika,wialon"}
+    environment = os.environ | {f"TELEMATICS_LISTENERS__{name.upper()}__PORT": "0" for name in PROTOCOLS}
+    environment |= {"TELEMATICS_PROTOCOLS": ",".join(PROTOCOLS)}
     environment |= {"TELEMATICS_HTTP_HOST": "127.0.0.1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
     command = [
         str(Path(sys.executable).with_name("telematics")),
@@ -218,7 +225,7 @@ def test_demo_shows_a_driving_fleet_and_goes_on_after_a_restart(folder: Path) ->
     counts = []
     for _ in range(2):
         process = subprocess.Popen(
-            [*command, "--vehicles", "8", "--history", "0.5"],
+            [*command, "--vehicles", str(len(PROTOCOLS)), "--history", "0.5"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -238,14 +245,33 @@ def test_demo_shows_a_driving_fleet_and_goes_on_after_a_restart(folder: Path) ->
                 assert web.post("/api/session", data=login).status_code == 200
                 positions = web.get("/api/positions").json()
                 devices = web.get("/api/devices").json()
+                for _ in range(100):  # answers are a moment behind
+                    sent = web.get("/api/commands/log").json()
+                    if all(one["state"] == "answered" for one in sent):
+                        break
+                    time.sleep(0.1)
         finally:
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         assert (process.returncode, rest.strip()) == (0, "")
-        assert len(positions) == len(devices) == 8 + 1  # and the one that the other customer has paid for
-        assert {position["protocol"] for position in positions} == {"gt06", "osmand", "teltonika", "wialon"}
+        assert len(positions) == len(devices) == len(PROTOCOLS) + 1  # and the one that the other customer has paid for
+        assert {position["protocol"] for position in positions} == set(PROTOCOLS)
+        assert [one["state"] for one in sent] == ["answered"] * len(SENT)
         counts.append(sum(position["attributes"]["totalDistance"] for position in positions))
     assert counts[1] >= counts[0] > 0
+
+
+def test_a_demo_that_an_earlier_version_began_goes_on_with_its_trackers() -> None:
+    dealt, before = (Fleet(1, 20, names).vehicles for names in (PROTOCOLS, FORMER))
+    there = {vehicle.unique_id for vehicle in before[:18]} | {dealt[18].unique_id}
+
+    class Known:
+        devices = SimpleNamespace(named=lambda unique_id: unique_id if unique_id in there else None)
+        listeners = SimpleNamespace(ports=dict.fromkeys(FORMER[1:], 1) | {dealt[18].protocol: 1})
+
+    known = _known(cast("Server", Known), dealt, before)
+    spoken = [vehicle for vehicle in (*before[:18], dealt[18]) if vehicle.protocol != "gt06"]
+    assert [vehicle.unique_id for vehicle in known] == [vehicle.unique_id for vehicle in spoken]
 
 
 def test_demo_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
