@@ -14,8 +14,12 @@ Message 7E | kind u16 | properties u16 | version u8 (2019) | number BCD 6 (2019:
 0704    count u16 | 0 new, 1 late u8 | length u16, position …                  0210 length u8, position …
 0900    transparent: makers' own (`transparent.py`)                            others: `messages.py`
 0001    serial u16 | kind u16 | result u8: the answer to a command (`orders.py`); 0104, 0201, 0500, 0805, 1300 have its serial
+0705    messages of the vehicle's bus, 0800 a photo was taken, 0108 an upgrade: `messages.py`
 5501    Jointech's position, 5502 without a place: serial u8                   (…) Jointech's sentences
 Reply   8001: serial u16 | kind u16 | result u8, once the message is stored    5501 has 4401: kind u16 | result u8
+
+Some trackers escape nothing: where a message is shorter than it says and its checksum wrong, its length is tried. Some send
+batches whose length runs into the bits of encryption: a body is encrypted only if it is as long as the lower bits say.
 
 A fragment is acknowledged as it comes, the last one of a message once the message is stored. Photos and sounds (0801) are
 acknowledged and not kept.

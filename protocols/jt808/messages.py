@@ -105,6 +105,33 @@ def _driver(frame: Frame) -> list[Report]:
     return [report]
 
 
+def _can(frame: Frame) -> list[Report]:
+    """count u16 | time of day BCD 5 | number u32, of which the upper three bits are flags, data 8 …"""
+    c = Cursor(frame.payload, 7)
+    told: dict[str, str] = {}
+    while c.left >= 12:
+        number = c.u32() & 0x1FFFFFFF
+        told[f"can{number:x}"] = c.take(8).hex()
+    if not told:
+        raise CantRead("no message of the bus is in it")
+    return [Report(attributes=told)]
+
+
+def _media(frame: Frame) -> list[Report]:
+    """number u32 | image, sound, film u8 | format u8 | why u8 | channel u8"""
+    c = Cursor(frame.payload)
+    number = c.u32()
+    c.u16()
+    return [Report(attributes={"mediaId": number, "event": c.u8(), "channel": c.u8()})]
+
+
+def _upgrade(frame: Frame) -> list[Report]:
+    """what of u8 | result u8"""
+    c = Cursor(frame.payload)
+    part, result = c.u8(), c.u8()
+    return _result(f"upgrade of {part}: {('done', 'failed', 'cancelled')[result] if result < 3 else f'result {result}'}")
+
+
 def _battery_and_time(frame: Frame) -> list[Report]:
     """0210 of seven bytes: battery % u8 | time"""
     if len(frame.payload) != 7:
@@ -235,10 +262,12 @@ MESSAGES: dict[str, Callable[[Frame], Iterable[Report]]] = {
     "acceleration": _acceleration,
     "answer to a command": _general,
     "attributes": _attributes,
+    "can": _can,
     "driver": _driver,
     "heartbeat": _heartbeat,
     "lock": _lock,
     "lock blind": _lock,
+    "media": _media,
     "parameters": _parameters,
     "photo taken": _photo,
     "sentence": _sentence,
@@ -246,5 +275,6 @@ MESSAGES: dict[str, Callable[[Frame], Iterable[Report]]] = {
     "text": _text,
     "text answer": _text_answer,
     "transparent": _transparent,
+    "upgrade": _upgrade,
     "words": _words,
 }

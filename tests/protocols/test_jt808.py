@@ -262,6 +262,17 @@ OTHERS = [
     pytest.param(
         message(0x0001, "0009850000"), [NOWHERE | {"attributes": {"result": "8500: done"}}], id="an answer to a command"
     ),
+    pytest.param(
+        message(0x0705, "0002" + "1306070000" + "4cf00400" + "f07d7e2013000fff" + "00000123" + "0102030405060708"),
+        [NOWHERE | {"attributes": {"cancf00400": "f07d7e2013000fff", "can123": "0102030405060708"}}],
+        id="messages of the vehicle's bus",
+    ),
+    pytest.param(
+        message(0x0800, "0000002a" + "00" + "00" + "03" + "01"),
+        [NOWHERE | {"attributes": {"mediaId": 42, "event": 3, "channel": 1}}],
+        id="a photo was taken",
+    ),
+    pytest.param(message(0x0108, "0001"), [NOWHERE | {"attributes": {"result": "upgrade of 0: failed"}}], id="an upgrade"),
     pytest.param(message(0x0805, "0009010000"), [NOWHERE | {"attributes": {"result": "failed"}}], id="no photo"),
     pytest.param(
         message(0x0900, "41" + b"$OBD-RT,13.6,1450,62,,41.5,88,0,7.45,3.25,96,18.75,240.5,1".hex()),
@@ -458,44 +469,6 @@ def test_fragments_become_one_message_that_is_acknowledged_when_it_is_stored() -
     assert (len(too_many.rejects), too_many.frames) == (1, [])
     too_long = laws.hear(link, message(0x0704, "00" * 1100, properties=0x2000, parts="00020001"))
     assert (len(too_long.rejects), too_long.frames) == (1, [])
-
-
-def unescaped_wire(kind: int, body: str, *, properties: int = 0) -> bytes:
-    """As trackers send it that escape nothing."""
-    return b"\x7e" + unescaped(message(kind, body, properties=properties)) + b"\x7e"
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        pytest.param("310100" + "01047e7e7e7e", id="marks at the end"),
-        pytest.param("01047e000000310100", id="one mark inside"),
-        pytest.param("01047d010000310100", id="what would be an escape"),
-    ],
-)
-def test_a_tracker_that_escapes_nothing_is_understood(items: str) -> None:
-    wire = unescaped_wire(0x0200, place(items=items))
-    [row, after] = laws.rows(CODEC, wire + message(0x0200, place()))
-    odometer_m = int.from_bytes(bytes.fromhex(items.partition("0104")[2][:8]), "big") * 100.0
-    assert row == PLACED | {"attributes": STATUS, "odometer_m": odometer_m, "satellites": 0.0}
-    assert after == PLACED | {"attributes": STATUS}
-
-
-def test_a_message_that_is_shorter_than_it_says_costs_only_itself() -> None:
-    short = escaped(unescaped(message(0x0200, place()))[:-9])
-    received = laws.hear(session(), short[:-2] + b"\x55\x7e" + message(0x0200, place()))
-    assert ([bad.reason for bad in received.rejects], len(received.frames)) == (["the checksum is wrong"], 1)
-
-
-def test_a_batch_that_is_longer_than_the_standard_allows_is_not_taken_for_encrypted() -> None:
-    body = "002801" + f"001c{place()}" * 40  # 1,203 bytes: the length runs into the bits of encryption
-    received = laws.hear(session(), message(0x0704, body))
-    assert (len(CODEC.decode(received.frames).columns), received.rejects) == (40, [])
-
-
-def test_the_versions_bit_counts_only_where_the_length_leaves_room_for_one() -> None:
-    [row] = laws.rows(CODEC, message(0x0200, place(), properties=0x4000))
-    assert row == PLACED | {"attributes": STATUS}
 
 
 def test_photos_are_taken_off_the_trackers_hands() -> None:
