@@ -24,6 +24,7 @@ Source  Ruptela, "Communication protocol" (FM-Pro4, FM-Eco4, FM-Tco4), tables "R
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from struct import Struct
 from typing import Any
@@ -189,7 +190,7 @@ def _words(content: bytes) -> str:
     return content.decode("ascii", "replace").replace("\0", "").strip()
 
 
-def read(frame: Frame) -> list[Report]:
+def read(frame: Frame) -> Iterable[Report]:
     """The reports of one frame, oldest first. Raises CantRead."""
     content = frame.payload
     match frame.kind:
@@ -211,40 +212,47 @@ def _values(wide: bool, size: int, count: int) -> Struct:
     return Struct(">" + (("H" if wide else "B") + {1: "B", 2: "H", 4: "I", 8: "Q"}[size]) * count)
 
 
-def _records(content: bytes, *, wide: bool) -> list[Report]:
+def _records(content: bytes, *, wide: bool) -> Iterator[Report]:
+    """What is read before a record that can't be is given."""
     if len(content) < 2:
         raise CantRead("no count of records")
-    reports: list[Report] = []
-    at = 2
-    head_bytes = 7 if wide else 6
-    for _ in range(content[1]):
-        body = at + head_bytes
-        event_at = body + PLACE.size
-        if len(content) < event_at + 1:
-            raise CantRead("the packet ends within a record")
-        parts, part = (content[at + 5] >> 4, content[at + 5] & 15) if wide else (0, 0)
-        if reports and 0 < part <= parts:
-            report = reports[-1]
-        else:
-            report = Report(attributes={})
-            reports.append(report)
-        report.time_ms = int.from_bytes(content[at : at + 4], "big") * 1000
-        attributes = report.attributes
-        longitude, latitude, altitude, course, satellites, speed, hdop = PLACE.unpack_from(content, body)
-        if longitude != NOWHERE and latitude != NOWHERE:
-            report.valid = True
-            report.longitude, report.latitude = longitude * 1e-7, latitude * 1e-7
-            report.altitude_m, report.course_deg = altitude / 10, course / 100
-            report.satellites, report.speed_kmh = satellites, speed
-            attributes["hdop"] = hdop / 10
-        if wide:
-            attributes["event"] = int.from_bytes(content[event_at : event_at + 2], "big")
-            at = event_at + 2
-        else:
-            attributes["event"] = content[event_at]
-            at = event_at + 1
-        at = _parameters(content, at, wide, report)
-    return reports
+    at, before = 2, None
+    try:
+        for _ in range(content[1]):
+            report, at = _record(content, at, wide, before)
+            if before is not None and report is not before:
+                yield before
+            before = report
+    except CantRead:
+        if before is not None:
+            yield before
+        raise
+    if before is not None:
+        yield before
+
+
+def _record(content: bytes, at: int, wide: bool, before: Report | None) -> tuple[Report, int]:
+    """The report that begins there, or the one before it if that goes on; and where it ends."""
+    body = at + (7 if wide else 6)
+    event_at = body + PLACE.size
+    if len(content) < event_at + 1:
+        raise CantRead("the packet ends within a record")
+    parts, part = (content[at + 5] >> 4, content[at + 5] & 15) if wide else (0, 0)
+    report = before if before is not None and 0 < part <= parts else Report(attributes={})
+    report.time_ms = int.from_bytes(content[at : at + 4], "big") * 1000
+    attributes = report.attributes
+    longitude, latitude, altitude, course, satellites, speed, hdop = PLACE.unpack_from(content, body)
+    if longitude != NOWHERE and latitude != NOWHERE:
+        report.valid = True
+        report.longitude, report.latitude = longitude * 1e-7, latitude * 1e-7
+        report.altitude_m, report.course_deg = altitude / 10, course / 100
+        report.satellites, report.speed_kmh = satellites, speed
+        attributes["hdop"] = hdop / 10
+    if wide:
+        attributes["event"] = int.from_bytes(content[event_at : event_at + 2], "big")
+        return report, _parameters(content, event_at + 2, wide, report)
+    attributes["event"] = content[event_at]
+    return report, _parameters(content, event_at + 1, wide, report)
 
 
 def _parameters(content: bytes, at: int, wide: bool, report: Report) -> int:

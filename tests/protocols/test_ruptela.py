@@ -165,6 +165,18 @@ def test_a_packet_that_ends_too_early_is_a_dead_letter(content: str) -> None:
     assert len(CODEC.decode(frames).unreadable) == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "whole", "cut"),
+    [
+        pytest.param(1, f"{TIME} 00 00 {PLACE} 07 {EMPTY}", f"{TIME} 00 00 {PLACE} 07", id="plain"),
+        pytest.param(68, f"{TIME} 00 00 00 {PLACE} 0007 {EMPTY}", f"{TIME} 00 00 00 {PLACE} 0007 01 0005", id="extended"),
+    ],
+)
+def test_records_in_front_of_one_that_is_cut_short_are_kept(command: int, whole: str, cut: str) -> None:
+    decoded = CODEC.decode(laws.hear(Link(), packet(command, f"00 03 {whole} {whole} {cut}")).frames)
+    assert (decoded.columns.latitude.round(6).tolist(), len(decoded.unreadable)) == ([43.202434] * 2, 1)
+
+
 def test_a_wrong_crc_is_still_explained() -> None:
     received = laws.hear(Link(), PLAIN[:-1] + b"\0")
     unchecked = received.rejects[0].unchecked
