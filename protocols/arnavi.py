@@ -5,7 +5,7 @@ Header    FF | version u8 | IMEI u64 | version 24 (hex): another id of 8 bytes  
 Answer    7B 00 00 7D to version 22; 7B 04 00 | sum of the time u8 | time u32 | 7D to the others
 Package   5B | number u8 | records | 5D
 Record    type u8 | length u16 | time u32 | content | sum of time and content u8
-          types: 0 ping, 1 tags, 3 text, 4 file, 6 binary
+          types: 0 ping, 1 tags, 3 text, 4 file, 6 binary; the last two are answered but not kept
 Tag       number u8 | value of 4 bytes, see TAGS
 Answer    7B 00 | number u8 | 7D, after the commit. 5B FD | number u8 | 5D is the tracker's own, to commands
 Text      $AV,V2 to V4,id,index,supply,battery,…,moves,ignition,inputs,a,b[,c,d],fix,satellites[,altitude,geoid],hhmmss,
