@@ -238,20 +238,24 @@ def _at(text: str) -> Report:
     return report
 
 
+def _in_degrees(time: str, longitude: str, latitude: str) -> Report:
+    """Longitude comes first, by the manual; where the second can be no latitude, it was the other way round."""
+    east, north = float(longitude), float(latitude)
+    if abs(north) > 90:
+        east, north = north, east
+    return Report(time_ms=_time_ms(time), valid=True, latitude=north, longitude=east, attributes={})
+
+
 def _key(text: str) -> Report:
     time, longitude, latitude, key = text.split("|")[1].split(",", 3)
-    return Report(
-        time_ms=_time_ms(time),
-        valid=True,
-        latitude=float(latitude),
-        longitude=float(longitude),
-        attributes={"driverUniqueId": key},
-    )
+    report = _in_degrees(time, longitude, latitude)
+    report.attributes["driverUniqueId"] = key
+    return report
 
 
 def _obd(text: str) -> Report:
     time, longitude, latitude, _, *values = text.split("|")[1].split(",")
-    report = Report(time_ms=_time_ms(time), valid=True, latitude=float(latitude), longitude=float(longitude))
+    report = _in_degrees(time, longitude, latitude)
     report.attributes = {name: int(value) for name, value in zip(OBD, values, strict=False) if value}
     if "odometer" in report.attributes:
         report.odometer_m = report.attributes.pop("odometer")

@@ -140,6 +140,11 @@ def test_a_line_is_read_whole(data: bytes, expected: dict[str, object]) -> None:
     assert laws.rows(CODEC, data) == [laws.rounded(expected)]
 
 
+def test_degrees_that_can_only_be_the_other_way_round_are() -> None:
+    [row] = laws.rows(CODEC, at(f"{TIME},-33.500000,151.250000,$Cloud,4000,55,73,12100,900,51,1,40,85,30,22,17,64,|", "E5"))
+    assert (row["latitude"], row["longitude"]) == (-33.5, 151.25)
+
+
 def test_the_clouds_numbers_are_read_under_any_kind() -> None:
     assert laws.rows(CODEC, at(OBD[8 + len(IMEI) + 1 : -4].decode(), "AA")) == laws.rows(CODEC, OBD)
 
