@@ -11,6 +11,7 @@ AAA     event, latitude, longitude, yymmddhhmmss UTC, A or V, satellites, GSM 0-
 CCC     version u16 | record length u16 | how many are left u32 | records of 52 bytes (`records.py`), all little-endian
 CCE     how many are left u32 | count u16 | records: length u16 | number u16 | four lists, each a count u8 and ids with their
         values: of one byte, of two, of four, and of a length u8 and as many bytes; an id of FE has another byte
+        (`parameters.py`)
 D03     the camera is ready             D00  file,parts,part,bytes    asked for eight at a time
 else    the answer to a command, such as C01,OK
 Reply   CCC,count once the records are stored; AAC,1 to AAC. AAA and CCE have none unless the tracker is told to want one (AFF,
@@ -24,16 +25,19 @@ which, but a lithium cell does: it has no more than 5 V, so that each of the thr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from protocols.frames import Frame
 from protocols.meitrack.commands import COMMANDS, sms
-from protocols.meitrack.records import fixed_records, listed_records
+from protocols.meitrack.parameters import listed_records
+from protocols.meitrack.records import fixed_records
 from protocols.meitrack.stream import LARGEST_FRAME_BYTES, Link
 from protocols.meitrack.text import has_place, line
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec
 
 
-def read(frame: Frame) -> list[Report]:
+def read(frame: Frame) -> Iterable[Report]:
     """The reports of one message, without its checksum."""
     if frame.kind == "words":
         return [Report(attributes={"result": frame.payload.decode("utf-8", "replace")})]

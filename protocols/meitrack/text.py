@@ -38,8 +38,8 @@ WHOLE = ("taximeterDistance", "taximeterFare")
 
 
 def has_place(content: bytes) -> bool:
-    fields = content.split(b",", 9)
-    return len(fields) > 9 and fields[7] in (b"A", b"V") and b"." in fields[4]
+    fields = content.split(b",", 10)
+    return any(len(fields) > at + 5 and fields[at + 3] in (b"A", b"V") and b"." in fields[at] for at in (4, 5))
 
 
 def line(fields: list[str]) -> Report:

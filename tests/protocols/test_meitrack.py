@@ -214,6 +214,36 @@ def test_lists_of_parameters() -> None:
     assert [frame.ack for frame in laws.hear(CODEC.session(), CCE).frames] == [b""]
 
 
+def test_long_and_short_ids_stand_side_by_side() -> None:
+    small = (
+        (b"\xfe\x69", b"\x60"),
+        (b"\xfe\xfe", b"\xfe"),
+        (0x06, b"\xfe"),
+        (b"\xfe\x05", b"\0"),
+        (0x05, b"\x01"),
+        (0xAA, b"\xfe"),
+    )
+    middle = ((0x08, b"\xfe\0"), (b"\xfe\x08", i2(1)), (0x09, i2(300)))
+    (fix,) = rows(message("CCE", struct.pack("<IH", 0, 1) + listed(small, middle, LARGE[:3])))
+    assert fix == {
+        "time": FIX["time"], "valid": True, "latitude": -43.25, "longitude": 76.95, "satellites": 254.0, "battery_percent": 96.0,
+        "speed_kmh": 254.0, "course_deg": 300.0, "attributes": {},
+    }  # fmt: skip
+
+
+def test_records_before_one_that_is_cut_are_kept() -> None:
+    content = struct.pack("<IH", 0, 2) + WITHOUT_PLACE + struct.pack("<H", 20) + b"\1\0" + bytes((9, 5, 1, 6, 9))
+    decoded = CODEC.decode(laws.hear(CODEC.session(), message("CCE", content)).frames)
+    assert len(decoded.columns) == 1
+    assert [unreadable.reason for unreadable in decoded.unreadable] == ["record 2 of 2 ends inside a parameter"]
+
+
+def test_a_place_under_another_command_is_read_too() -> None:
+    for number in ("", "1,"):
+        (fix,) = rows(message("A10", f"{number}34,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,"))
+        assert (fix["latitude"], fix["attributes"]["event"]) == (-43.25, 34)
+
+
 def test_a_list_cut_short_is_unreadable() -> None:
     cut = struct.pack("<IH", 0, 1) + listed(SMALL, MIDDLE)
     for content, reason in [(cut[:20], "ends inside"), (b"\0\0\0\0\1\0", "without a whole record")]:
