@@ -17,8 +17,8 @@ Source   Totem Technology, "AT09 protocol & commands" V2.43 and the older "AT06/
          Traccar's TotemProtocolDecoder, but for two readings that can't be true: RMC's supply is in 0.01 V as its battery is, and
          OBD's longitude comes first as in all their lines with degrees
 
-A length longer than its line (shortened identities) is corrected by the line's end. The checksums of the forms Parted and Compact
-are not looked at: which sum they are is told nowhere.
+A length longer or shorter than its line (identities written over) is corrected by the line's end, if that has come already.
+The checksums of the forms Parted and Compact are not looked at: which sum they are is told nowhere.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Link(Stream):
         if head[:2] != b"$$" or length <= len(head):
             return at - (line_end + 2) if line_end >= 0 else MORE
         end = at + length
-        if 0 <= line_end < end:
+        if 0 <= line_end < end or (line_end > end and data.find(b"$$", end, line_end) < 0):
             return line_end + 2
         if end == len(data) and data[-1] == ord("\r"):  # is it the line's end?
             return MORE

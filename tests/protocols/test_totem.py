@@ -170,6 +170,7 @@ def test_lines_need_no_end_but_the_end_corrects_a_length() -> None:
     assert len(laws.hear(Link(), SIMPLE[:-2] + RMC[:-2] + SIMPLE).frames) == 3
     shortened = b"$$FF" + COMPACT[4:]
     assert len(laws.hear(Link(), shortened + SIMPLE).frames) == 2
+    assert laws.rows(CODEC, b"$$52" + COMPACT[4:] + SIMPLE) == laws.rows(CODEC, COMPACT + SIMPLE)
 
 
 @pytest.mark.parametrize(
