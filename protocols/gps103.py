@@ -54,6 +54,7 @@ ALARMS_OF = {
 }
 DAY_MINUTES = 24 * 60
 OBD, OTHER, REPORT = "OBD", "other", "report"
+OTHER_FIELDS = 19
 
 
 class Link(Stream):
@@ -185,7 +186,7 @@ def read(frame: Frame) -> list[Report]:
     fields = [field.strip() for field in frame.payload.decode("ascii", "replace").split(",")]
     if frame.kind == OBD:
         return [_obd(fields)]
-    if frame.kind == OTHER:
+    if frame.kind == OTHER or (len(fields) >= OTHER_FIELDS and fields[4] not in ("F", "L")):  # its star may be missing
         return [_other(fields)]
     return [_report(fields)]
 
@@ -303,7 +304,7 @@ def _obd(fields: list[str]) -> Report:
 
 
 def _other(fields: list[str]) -> Report:
-    if len(fields) < 19:
+    if len(fields) < OTHER_FIELDS:
         raise CantRead("too few fields")
     clock, date = fields[5], fields[6]
     report = Report(

@@ -206,6 +206,11 @@ def test_laws() -> None:
     laws.hold(CODEC, [*MESSAGES, f"##,imei:{IMEI},A;".encode(), f"{IMEI};\r\n".encode()])
 
 
+def test_the_other_layout_needs_no_star() -> None:
+    other = next(data for data in MESSAGES if data.endswith(b"*;"))
+    assert laws.rows(CODEC, other.replace(b"*;", b";")) == laws.rows(CODEC, other)
+
+
 def test_a_datagram_needs_no_semicolon() -> None:
     assert CODEC.datagram is not None
     assert len(laws.hear(CODEC.datagram(), MESSAGES[0][:-1]).frames) == 1
