@@ -129,14 +129,15 @@ class Link(Stream):
             return
         mark = message[0]
         content = unescaped(message)
-        if xor(content) and not xor(message[1:-1]):  # of a tracker that escapes nothing
-            content = message[1:-1]
+        wrong = xor(content)
+        if wrong and not xor(message[1:-1]):  # of a tracker that escapes nothing
+            content, wrong = message[1:-1], 0
         head = head_of(content, mark)
         if head is None:
             self.reject("a message shorter than its header", message, received)
             return
         number = head.kind[0] << 8 | head.kind[1]
-        if xor(content):
+        if wrong:
             name = KINDS.get(number, ("", False))[0]
             unchecked = Frame(name, content[head.size : -1], context=len(head.version)) if name else None
             received.rejects.append(BadFrame("the checksum is wrong", message, unchecked))
