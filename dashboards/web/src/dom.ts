@@ -36,6 +36,13 @@ export function icon(name: string): SVGSVGElement {
   return svg;
 }
 
+/** A click beside the dialog closes it, but not one that began within: what was under the finger may just have gone. */
+export function closeOutside(dialog: HTMLDialogElement): void {
+  let outside = false;
+  dialog.addEventListener("pointerdown", (event) => (outside = event.target === dialog));
+  dialog.addEventListener("click", (event) => outside && event.target === dialog && dialog.close());
+}
+
 /** Calls no sooner than `ms` after the last time, and at the end once more. */
 export function throttle(ms: number, call: () => void): () => void {
   let timer = 0;

@@ -2,7 +2,7 @@
 import { onCommands } from "../alerts/watch";
 import { ApiError, type Device, get, send } from "../api";
 import { newKey } from "../billing/deeds";
-import { element, icon, toast } from "../dom";
+import { closeOutside, element, icon, toast } from "../dom";
 import { t } from "../i18n";
 import { page } from "../page";
 import { CommandFields } from "./fields";
@@ -53,7 +53,7 @@ class CommandDialog {
     this.past = new PastCommands((id) => void this.withdraw(id));
     this.root.append(element("div", { class: "command-head" }, title, close), this.step, this.past.root);
     this.buildForm();
-    this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
+    closeOutside(this.root);
     this.root.addEventListener("close", () => this.end());
     this.unsubscribe = onCommands((commands) => this.news(commands));
   }

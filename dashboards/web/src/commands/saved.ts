@@ -2,7 +2,7 @@
 import { onCommands } from "../alerts/watch";
 import { ApiError, type Device, get, send } from "../api";
 import { newKey } from "../billing/deeds";
-import { element, icon, toast } from "../dom";
+import { closeOutside, element, icon, toast } from "../dom";
 import { VehicleCombo } from "../history/combo";
 import { t, tn } from "../i18n";
 import { page, pageJson } from "../page";
@@ -24,7 +24,7 @@ function opened(title: string, end: () => void = () => undefined): { dialog: HTM
   const head = element("div", { class: "command-head" }, element("h2", { id: "command-title" }, title), close);
   const dialog = element("dialog", { class: "command-dialog", "aria-labelledby": "command-title" }, head, body);
   close.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  closeOutside(dialog);
   dialog.addEventListener("close", () => {
     dialog.remove();
     end();

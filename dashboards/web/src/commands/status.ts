@@ -30,9 +30,18 @@ export function explained(command: Command): string {
     return tries > 1 ? tn("Sent {n} time; the tracker has not answered yet.", "Sent {n} times; the tracker has not answered yet.", tries) : t("Sent; the tracker has not answered yet.");
   }
   if (state === "answered") return t("The tracker has answered:");
-  if (state === "expired") return command.sentAt ? t("No answer came in time.") : t("It could not be sent in time.");
-  if (state === "withdrawn") return reason ? t("Withdrawn: {reason}.", { reason: reasonWords(reason) }) : t("Withdrawn before it was sent.");
+  if (state === "expired") {
+    if (command.sentAt) return t("No answer came in time.");
+    return reason ? t("It could not be sent in time: {reason}.", { reason: reasonWords(reason) }) : t("It could not be sent in time.");
+  }
+  if (state === "withdrawn") return whyEnded(command) ? t("Withdrawn: {reason}.", { reason: whyEnded(command) }) : t("Withdrawn before it was sent.");
   return reason ? t("It failed: {reason}.", { reason: reasonWords(reason) }) : t("It failed.");
+}
+
+/** Why it is as it is, for a line of a list. What somebody took back may still say why it had waited: that is over. */
+function whyEnded({ state, reason }: Command): string {
+  if (state === "answered" || state === "sent" || (state === "withdrawn" && reason !== "superseded")) return "";
+  return reasonWords(reason);
 }
 
 const titleOf = (command: Command): string => command.description || typeTitle(command.type);
@@ -102,7 +111,7 @@ export class CommandStatus {
     [...this.steps.children].forEach((step, i) => {
       const line = step as HTMLElement;
       line.toggleAttribute("data-done", done[i] ?? false);
-      line.toggleAttribute("data-bad", i === 2 && ended && state !== "answered");
+      line.toggleAttribute("data-bad", i === 2 && (state === "failed" || state === "expired"));
       line.toggleAttribute("data-now", (done[i] ?? false) && !(done[i + 1] ?? false) && !ended);
       setText(line.querySelector("span") as HTMLElement, (texts[i] ?? []).filter(Boolean).join(" "));
     });
@@ -161,7 +170,7 @@ export class PastCommands {
   private line(command: Command): HTMLElement {
     const facts = factsOf(command, this.known);
     const who = command.userName || (command.ruleName ? t("Rule: {name}", { name: command.ruleName }) : "");
-    const why = command.state === "answered" || command.state === "sent" ? "" : reasonWords(command.reason);
+    const why = whyEnded(command);
     const time = element("time", { datetime: command.createdAt }, formatTime(Date.parse(command.createdAt)));
     const line = element(
       "li",
@@ -183,7 +192,7 @@ export class PastCommands {
 /** A line for one of many vehicles that were told the same. */
 export function shortStatus(command: Command): HTMLElement {
   const chip = element("span", { class: "command-chip", "data-state": command.state, "data-awaits": command.awaits }, stateWords(command));
-  const more = command.answer ?? (command.state === "sent" ? "" : reasonWords(command.reason));
+  const more = command.answer ?? whyEnded(command);
   return element("li", { "data-command": command.id, "data-state": command.state }, element("div", { class: "past-head" }, element("b", {}, command.deviceName), chip), more ? element("p", { class: "sub" }, more) : null);
 }
 

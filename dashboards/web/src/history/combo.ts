@@ -70,7 +70,7 @@ export class VehicleCombo {
     if (event.key === "ArrowDown") this.options.hidden ? this.open("") : this.mark((this.active + 1) % Math.max(1, count));
     else if (event.key === "ArrowUp") this.mark((this.active - 1 + count) % Math.max(1, count));
     else if (event.key === "Enter") this.choose(this.active);
-    else if (event.key === "Escape") this.close();
+    else if (event.key === "Escape" && !this.options.hidden) this.close(); // a second one is for the dialog around it
     else return;
     event.preventDefault();
   }
