@@ -152,8 +152,9 @@ class Inbound:
             return False
         taken.codec = source.kind.codec
         if self._intake.taps:
+            several = len({whose for whose, _ in said}) > 1  # perhaps several owners', who don't read each other's reports
             for whose, frame in said:
-                self._note(taken, whose, data, [frame])
+                self._note(taken, whose, data, [frame], shared=several)
         ours = []
         for whose, frame in said:
             device = self._intake.lookup(taken.codec.name, whose, taken.address)
@@ -167,11 +168,17 @@ class Inbound:
         return bool(ours)
 
     def _note(
-        self, taken: Message, whose: str, data: bytes, frames: Sequence[Frame] = (), rejects: Sequence[BadFrame] = ()
+        self,
+        taken: Message,
+        whose: str,
+        data: bytes,
+        frames: Sequence[Frame] = (),
+        rejects: Sequence[BadFrame] = (),
+        shared: bool = False,
     ) -> None:
         """For whoever listens in on that tracker."""
         if self._intake.taps:
-            said = Overheard(time.time(), True, taken.codec, taken.address, data, frames, rejects)
+            said = Overheard(time.time(), True, taken.codec, taken.address, data, frames, rejects, shared)
             self._intake.taps.note(whose, said)
 
     def _source(self, topic: str) -> tuple[Source | None, str]:

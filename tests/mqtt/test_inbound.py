@@ -310,6 +310,18 @@ async def test_who_listens_in_hears_the_message(broker: Broker) -> None:
         assert json.loads(heard[0].data)["latitude"] == 43.2
 
 
+async def test_of_a_message_for_several_trackers_each_ones_listener_hears_its_own_part(broker: Broker) -> None:
+    keeper = Keeper(broker.url, "tapped-together")
+    async with keeper.running(), broker.client() as client:
+        with keeper.intake.taps.listen("d7") as tap:
+            both = [{**OURS, "id": "d7", "time": 1_767_225_600}, {**OURS, "id": "d8", "latitude": 11.25, "time": 1_767_225_601}]
+            await client.publish("many", json.dumps(both), qos=1)
+            async with asyncio.timeout(10):
+                (one,) = await tap.wait()
+    assert (one.shared, one.data, len(one.frames)) == (True, b"", 1)
+    assert b"11.25" not in one.frames[0].payload
+
+
 async def test_acknowledged_is_what_was_committed(broker: Broker) -> None:
     first = Keeper(broker.url, "careful")
     async with first.running(), broker.client() as client:
