@@ -19,6 +19,7 @@ class Model(msgspec.Struct, frozen=True):
     appends: bool = True  # the field behind the cell is a mask of what follows: satellites, trigger, jamming
     reserves: bool = True  # there is such a field at all
     analogs: int = -1  # inputs in an extended report; -1: the shape tells
+    spare: int = 0  # fields between the type of a fixed report and the count of its places that mean nothing
     reserved: int = 0  # fields behind them that mean nothing
     tail: str = "vehicle"  # how an extended report ends: "vehicle", "inputs", "mode", "battery", "external"
 
@@ -37,7 +38,7 @@ BY_TYPE: dict[str, Model] = {
         (("52",), Model("GL50", signal=2, appends=False, tail="mode")),
         (("55",), Model("GL50B", signal=2, appends=False, tail="mode")),
         (("C3",), Model("GL320M", reserves=False, tail="external")),
-        (("42",), Model("GT501", signal=1, reserves=False)),
+        (("42",), Model("GT501", signal=1, reserves=False, spare=2)),
         (("08", "3F"), Model("GMT100", analogs=1)),
         (("45",), Model("GB100", analogs=1)),
         (("04", "35"), Model("GV200", analogs=3, tail="inputs")),
@@ -60,8 +61,8 @@ BY_TYPE: dict[str, Model] = {
         (("DC",), Model("GV600MG", analogs=1, reserved=1)),
         (("FC",), Model("GV600W", analogs=1)),
         (("F8",), Model("GV800W", analogs=2)),
-        (("BD",), Model("CV200", ignition_at=7)),
-        (("DF",), Model("CV100LG")),
+        (("BD",), Model("CV200", ignition_at=7, analogs=1)),
+        (("DF",), Model("CV100LG", analogs=1)),
         (("802004",), Model("GV58LAU", analogs=2)),
         (("802005",), Model("GV355CEU", analogs=2, reserved=1)),
         (("80201E",), Model("GV30CEU", analogs=2, reserved=1)),

@@ -36,7 +36,7 @@ def fixed(message: Text) -> list[Report]:
     if power.isdecimal() and 10 < int(power) < 100_000:
         last.power_v = int(power) / 1000
     try:
-        _telemetry(message, last, fields[start - 2])
+        _telemetry(message, last, fields[start - 2 - message.model.spare])
     except (ValueError, IndexError):  # the places and what was read before stay
         last.attributes["incomplete"] = True
     return reports
@@ -96,7 +96,7 @@ def usual(fields: list[str]) -> Report | None:
 def _begin(message: Text, usually: int) -> int:
     """Go to the first place: where it usually is, where its shape is found, or, when it is empty, some places before that."""
     message.at = 3
-    if not message.seek_place() or (message.at - usually) % FIXED == 0:
+    if not message.seek_place() or message.begins(usually) or (message.at - usually) % FIXED == 0:
         message.at = usually
     return message.at
 

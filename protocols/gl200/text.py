@@ -76,16 +76,29 @@ class Text:
                 return True
         return False
 
+    def begins(self, at: int) -> bool:
+        """Whether a place begins there, or the empty fields of one."""
+        fields = self.fields
+        if len(fields) - at <= FIXED:
+            return False
+        return (is_degrees(fields[at + 4]) and is_degrees(fields[at + 5])) or not any(fields[at + 1 : at + 7])
+
     def go_on(self, report: Report) -> bool:
         """From behind the cell of one place to the next one: models differ in how many fields stand between them."""
-        fields, cell = self.fields, self.at
+        cell, between = self.at, Report(attributes={})
+        self.appended(between)
+        if self.begins(self.at):
+            report.satellites, report.odometer_m = between.satellites, between.odometer_m
+            report.attributes.update(between.attributes)
+            return True
+        fields = self.fields
         for at in range(cell, min(cell + 5, len(fields) - 11)):
             if is_degrees(fields[at + 4]) and is_degrees(fields[at + 5]):
                 if at > cell and "." in fields[at - 1]:
                     report.odometer_m = float(fields[at - 1]) * 1000
                 self.at = at
                 return True
-        self.at += 1 if self.model.reserves else 0  # the next one is empty, or there is none
+        self.at = cell + self.model.reserves  # the next one is empty, or there is none
         return len(fields) - self.at > FIXED
 
     def place(self) -> Report:
@@ -142,15 +155,15 @@ class Text:
             return
         if "." in value:
             report.odometer_m = float(value) * 1000
-        elif model.appends and len(value) == 2:
+        elif model.appends and len(value) == 2 and _is_hex(value):
+            mask = int(value, 16)
             for bit, takes in APPENDED:
-                if int(value, 16) & bit:
+                if mask & bit:
                     takes(report, self.next())
 
 
 def _satellites(report: Report, value: str) -> None:
-    if value:
-        report.satellites = float(value)
+    report.satellites = number(value)
 
 
 def _trigger(report: Report, value: str) -> None:
