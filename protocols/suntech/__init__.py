@@ -15,7 +15,8 @@ ST4xx   STT, ALT;id;version;model;seven cells of six fields;battery V;0 late;num
         model 41: a field more behind model, and network;temperature;2 moves before the date
 Universal  STT, ALT or UEX;id;mask, hex;fields of `text.read_universal`, one bit each from bit 1 on; BLE has a mask of
         its own and tags after it; RES;id;words answers a command; ALV alive; CRR a crash in parts
-Old zip 02 | length u16 | id 9 digits BCD and a filler | `binary.OLD_ZIP` | end mark u8      the legacy report in bytes
+Old zip 02 | length u16 | kind u8 | id 9 digits BCD and a filler | `binary.OLD_ZIP` | what its kind has | 03
+        the legacy report in bytes; kinds 10 STT, 11 EMG, 12 EVT, 13 ALT, 16 UEX (hex)
 Zip     kind u8 (81 STT, 82 ALT) | length u16 | id 5 bytes BCD | mask u24 | the same fields   see `binary.read_zip`
 Answer  over UDP ST300ACK;id, with the family that the tracker speaks (universal ACK;id); over TCP nothing
 To it   legacy SA200CMD;id;02;Enable1 CR, with the family that the tracker speaks; universal CMD;id;04;01 CR

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any
 
 from msgspec.json import encode
 
 from protocols.fields import bcd, time_ms
 from protocols.reports import CantRead, Report
-from protocols.suntech.text import ALERTS, DRIVER_ALERT
+from protocols.suntech.text import ALERTS, DRIVER_ALERT, read_serial, say_why
 
 CRASH_PLACE_BYTES = 12 + 600
 CRASH_SAMPLES = 100  # of acceleration, three axes, in the second around each place
@@ -64,31 +63,53 @@ def read_zip(message: bytes) -> Report:
     return report
 
 
-OLD_ZIP = Struct(">B2x6B3xB3sB3sHsHsBIBsBB")
-# model | date and time | cell | latitude, longitude: degrees and millionths | km/h and hundredths | course and hundredths
-# 0x80 valid, 0x40 south, 0x20 west | odometer m | supply V and hundredths | inputs and outputs | why; what follows is not read
+OLD_ZIP = Struct(">3x6B3xB3sB3sHsHsBIBsB")
+# model, version | date and time | cell | latitude, longitude: degrees, millionths | km/h, hundredths | course, hundredths |
+# 0x80 valid, 0x40 south, 0x20 west, satellites | odometer m | supply V, hundredths | inputs and outputs; then what its kind has
+OLD_ZIP_AT = 9
+OLD_ZIP_TAIL = Struct(">IBsB")  # minutes of driving | backup V and hundredths | 0 late
+OLD_ZIP_KINDS = {0x10: ("STT", 3), 0x11: ("EMG", 1), 0x12: ("EVT", 1), 0x13: ("ALT", 1), 0x16: ("UEX", 3)}  # and least bytes
 
 
 def read_old_zip(message: bytes) -> Report:
     """A legacy report in bytes. Whole parts are numbers, what is behind the point is BCD."""
-    model, *moment = OLD_ZIP.unpack_from(message, 8)
-    (north, north_part, east, east_part, speed, speed_part, course, course_part, flags, odometer, volts, volts_part, states,
-     event) = moment[6:]  # fmt: skip
+    kind, own_bytes = OLD_ZIP_KINDS[message[3]]
+    values = OLD_ZIP.unpack_from(message, OLD_ZIP_AT)
+    (north, north_part, east, east_part, speed, speed_part, course, course_part, flags, odometer, volts, volts_part,
+     states) = values[6:]  # fmt: skip
     latitude, longitude = north + int(bcd(north_part)) / 1e6, east + int(bcd(east_part)) / 1e6
-    attributes: dict[str, Any] = {"model": model, "event": event}
-    attributes |= {name: bool(states >> bit & 1) for bit, name in enumerate(("in1", "in2", "in3", "out1", "out2"), 1)}
-    return Report(
-        time_ms=time_ms(*moment[:6]),
+    report = Report(
+        time_ms=time_ms(*values[:6]),
         valid=flags & 0x80 > 0,
         latitude=-latitude if flags & 0x40 else latitude,
         longitude=-longitude if flags & 0x20 else longitude,
         speed_kmh=speed + int(bcd(speed_part)) / 100,
         course_deg=course + int(bcd(course_part)) / 100,
+        satellites=flags & 0x1F,
         odometer_m=odometer,
         power_v=volts + int(bcd(volts_part)) / 100,
         ignition=states & 1,
-        attributes=attributes,
+        attributes={"type": kind},
     )
+    for bit, name in enumerate(("in1", "in2", "in3", "out1", "out2"), 1):
+        report.attributes[name] = bool(states >> bit & 1)
+    at = OLD_ZIP_AT + OLD_ZIP.size
+    if kind == "STT":
+        report.attributes["status"] = message[at]
+    elif kind == "UEX":
+        size = int.from_bytes(message[at : at + 2], "big")
+        said = message[at + 2 : at + 2 + size].decode("ascii", "replace")
+        read_serial(report, [str(len(said)), *said.split(";"), ""], 0)
+        own_bytes += size
+    else:
+        say_why(report, kind, message[at])
+    tail = message[at + own_bytes : -1]
+    if len(tail) >= OLD_ZIP_TAIL.size:
+        minutes, backup, backup_part, is_now = OLD_ZIP_TAIL.unpack_from(tail)
+        report.engine_hours_s, report.battery_v = minutes * 60, backup + int(bcd(backup_part)) / 100
+        if not is_now:
+            report.attributes["archive"] = True
+    return report
 
 
 def _signed(value: int) -> float:

@@ -6,7 +6,7 @@ from protocols.commands import Answer, CannotSend, Command
 from protocols.frames import Frame
 from protocols.session import Received
 from protocols.streams import MORE, Buffer, Stream
-from protocols.suntech.binary import CRASH_BYTES
+from protocols.suntech.binary import CRASH_BYTES, OLD_ZIP, OLD_ZIP_AT, OLD_ZIP_KINDS
 from protocols.suntech.text import words_of
 
 # Serial data has up to 500 bytes and an answer with all parameters some 1,500; a crash comes in parts of about 700.
@@ -14,10 +14,10 @@ LARGEST_FRAME_BYTES = 4096
 MOST_LENGTH_FIELDS = 40  # in front of UEX data there are at most 25
 
 OLD_ZIP_TYPE = 0x02  # with an end mark behind what its length counts
-ZIPS = {  # by type the kind of the frame, least bytes, digits of the id
-    OLD_ZIP_TYPE: ("old zip", 44, 9),
-    0x81: ("zip", 11, 10),
-    0x82: ("zip", 11, 10),
+ZIPS = {  # by type the kind of the frame, least bytes, where the id stands and its digits
+    OLD_ZIP_TYPE: ("old zip", OLD_ZIP_AT + OLD_ZIP.size + 2, 4, 9),
+    0x81: ("zip", 11, 3, 10),
+    0x82: ("zip", 11, 3, 10),
 }
 UNIVERSAL = ("STT", "ALT", "UEX", "BLE", "RES", "ALV", "CRR")
 LEGACY = ("STT", "EMG", "EVT", "ALT", "UEX", "HTE", "ALV")
@@ -66,10 +66,10 @@ class Link(Stream):
             self._legacy(words, message, received)
 
     def _zip(self, message: bytes, received: Received) -> None:
-        kind, shortest, digits = ZIPS.get(message[0], ("", 0, 0))
-        if len(message) < shortest or not kind:
+        kind, shortest, at, digits = ZIPS.get(message[0], ("", 0, 0, 0))
+        if len(message) < shortest or not kind or (message[0] == OLD_ZIP_TYPE and message[3] not in OLD_ZIP_KINDS):
             self.reject(f"zipped reports of type {message[0]:02x} are not kept", message, received)
-        elif self.speaks(message[3:8].hex()[:digits], message, received):
+        elif self.speaks(message[at : at + 5].hex()[:digits], message, received):
             if message[0] != OLD_ZIP_TYPE:  # it doesn't say which legacy family speaks
                 self.family = ""
             received.frames.append(Frame(kind, message, self._ack()))

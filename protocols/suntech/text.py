@@ -13,6 +13,7 @@ ALERTS = {
     40: "powerRestored", 41: "powerCut", 42: "sos", 46: "hardAcceleration", 47: "hardBraking", 50: "jamming", 132: "door",
 }  # fmt: skip
 EMERGENCIES = {1: "sos", 2: "parking", 3: "powerCut", 5: "door", 6: "door", 7: "movement", 8: "vibration"}
+CODES = {"EMG": EMERGENCIES, "ALT": ALERTS}
 VARIED_MODEL, MOVES = "41", "2"  # of ST4xx
 DRIVER_ALERT = 59  # its data is the driver's key
 
@@ -58,16 +59,19 @@ def read_legacy(fields: list[str]) -> Report:
         attributes["status"], attributes["index"] = int(fields[at]), int(fields[at + 1])
         at += 2
     elif kind == "UEX":
-        at = _serial(report, fields, at)
+        at = read_serial(report, fields, at)
     else:
-        code = int(fields[at])
-        attributes["event"] = code
-        alarm = {"EMG": EMERGENCIES, "ALT": ALERTS}.get(kind, {}).get(code)
-        if alarm:
-            report.alarm(alarm)
+        say_why(report, kind, int(fields[at]))
         at += 1
     _tail(report, fields[at:])
     return report
+
+
+def say_why(report: Report, kind: str, code: int) -> None:
+    """Why a legacy report was sent."""
+    report.attributes["event"] = code
+    if alarm := CODES.get(kind, {}).get(code):
+        report.alarm(alarm)
 
 
 def _tail(report: Report, fields: list[str]) -> None:
@@ -119,7 +123,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _serial(report: Report, fields: list[str], at: int) -> int:
+def read_serial(report: Report, fields: list[str], at: int) -> int:
     """What a serial device said; its own ";" are counted by the length. Where the fields behind data and checksum begin."""
     left = int(fields[at])
     at += 1
@@ -262,7 +266,7 @@ def read_universal(fields: list[str]) -> Report:
         attributes["output"] = int(fields[at])
         at += 1
     if kind == "UEX":
-        _serial(report, fields, at)
+        read_serial(report, fields, at)
         return report
     at = (_alert if kind == "ALT" else _mode)(report, fields, at, mask)
     if mask & 1 << 22:  # reserved

@@ -47,9 +47,16 @@ ZIP = bytes.fromhex(
     "0B 01 05 02 3B 0001 7A00000142C5D903"
 )
 ZIP_BYTES = len(ZIP) - 3
-OLD_ZIP = bytes.fromhex(
-    "02 0028 9076543210 02 0216 1A0514 0A2124 0A3F12 2B202434 4C908456 0032 25 0078 50 A0 0001E240 0C 60 13 04 03"
-)
+
+
+def old_zip(kind: str, rest: str) -> bytes:
+    body = bytes.fromhex(
+        f"{kind} 9076543210 02 0534 1A0514 0A2124 0A3F12 2B202434 4C908456 0032 25 0078 50 AB 0001E240 0C 60 15 {rest}"
+    )
+    return b"\x02" + len(body).to_bytes(2, "big") + body + b"\x03"
+
+
+OLD_ZIP = old_zip("10", "02 0042")
 ZIP = ZIP[:1] + ZIP_BYTES.to_bytes(2, "big") + ZIP[3:]
 SERIAL = st300("UEX", "44;t_0=15;N_0=0320.0;t_1=1A;N_1=0010.0;Q_D=07\n\r;5A;000012;4.1;1")
 RESULT = line(f"ST300CMD;Res;{ID};534;Enable1")
@@ -172,9 +179,27 @@ ROWS = [
     ),
     pytest.param(
         OLD_ZIP,
-        {**AT, "odometer_m": 123456.0, "power_v": 12.6, "ignition": True,
-         "attributes": {"model": 2, "event": 4, "in1": True, "in2": False, "in3": False, "out1": True, "out2": False}},
+        {**LEGACY, "attributes": {"type": "STT", **IO, "status": 2}},
         id="the legacy report zipped",
+    ),
+    pytest.param(
+        old_zip("11", "03 0000000C 04 10 01"),
+        {**LEGACY, "alarm": "powerCut", "battery_v": 4.1, "engine_hours_s": 720.0,
+         "attributes": {"type": "EMG", **IO, "event": 3}},
+        id="an emergency zipped",
+    ),
+    pytest.param(
+        old_zip("13", "2E 0000000C 04 10 00 0102"),
+        {**LEGACY, "alarm": "hardAcceleration", "battery_v": 4.1, "engine_hours_s": 720.0,
+         "attributes": {"type": "ALT", **IO, "event": 46, "archive": True}},
+        id="an alert zipped, late, with what some models have behind it",
+    ),
+    pytest.param(old_zip("12", "05"), {**LEGACY, "attributes": {"type": "EVT", **IO, "event": 5}}, id="an event zipped"),
+    pytest.param(
+        old_zip("16", f"0011 {b't_0=15;N_0=0320.0'.hex()} 5A 0000000C 04 10 01"),
+        {**LEGACY, "fuel_l": 800.0, "battery_v": 4.1, "engine_hours_s": 720.0,
+         "attributes": {"type": "UEX", **IO, "temp0": 21, "fuel0": 800}},
+        id="serial data zipped",
     ),
     pytest.param(
         line(f"ST300HTE;{ID};02;534;{TIME};60;12.60;000900;1.0;0;0;0;0;0;43.20;76.90;43.21;76.91;010.0;050.2;1;00000012345678"),
@@ -280,6 +305,7 @@ def test_a_crash_comes_in_parts() -> None:
         pytest.param(line(f"ST300XYZ;{ID};1"), "reports of type XYZ are not kept", id="legacy"),
         pytest.param(line("ST910;Hello"), "no report of an ST9xx", id="ST9"),
         pytest.param(bytes.fromhex("02 0001 00 03"), "zipped reports of type 02 are not kept", id="legacy, zipped"),
+        pytest.param(old_zip("14", "00"), "zipped reports of type 02 are not kept", id="legacy, zipped, of another kind"),
         pytest.param(bytes.fromhex("85 0001 00"), "zipped reports of type 85 are not kept", id="zipped"),
         pytest.param(line(f"CRR;{ID};x;y;"), "no part of a crash", id="crash"),
     ],
