@@ -118,6 +118,7 @@ class ParameterOut(Shape, frozen=True):
     unit: str
     least: float
     most: float
+    choices: list[str]
 
 
 class TypeOut(Shape, frozen=True):
@@ -160,7 +161,9 @@ def from_command(row: CommandRow) -> CommandOut:
 
 def from_type(known: CommandType) -> TypeOut:
     parameters = [
-        ParameterOut(one.name, one.kind, one.title, one.default is None, one.default, one.unit, one.least, one.most)
+        ParameterOut(
+            one.name, one.kind, one.title, one.default is None, one.default, one.unit, one.least, one.most, list(one.choices)
+        )
         for one in known.parameters
     ]
     return TypeOut(known.name, known.title, known.dangerous, parameters)

@@ -80,7 +80,7 @@ interface Words {
 }
 
 let known: Words | null = null;
-const words = (): Words => (known ??= pageJson<Words>("command-words") ?? { titles: {}, facts: {}, units: {}, states: {}, reasons: {} });
+const words = (): Words => (known ??= (typeof document === "undefined" ? null : pageJson<Words>("command-words")) ?? { titles: {}, facts: {}, units: {}, states: {}, reasons: {} });
 
 export const typeTitle = (type: string): string => words().titles[type] ?? type;
 export const factTitle = (parameter: Pick<Parameter, "title">): string => words().facts[parameter.title] ?? parameter.title;

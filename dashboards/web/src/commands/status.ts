@@ -5,6 +5,7 @@ import { t, tn } from "../i18n";
 import { page } from "../page";
 import { type Command, type CommandType, factWords, mayCommand, reasonWords, stateWords, typeTitle } from "./model";
 
+const WAITING = ["offline", "not slow"]; // why one waits; of one that was taken back they tell nothing any more
 const STEPS = ["queued", "sent", "answered"] as const;
 
 /** Whether a is later news than b of the same command: answers of the server and the socket may overtake each other. */
@@ -34,13 +35,14 @@ export function explained(command: Command): string {
     if (command.sentAt) return t("No answer came in time.");
     return reason ? t("It could not be sent in time: {reason}.", { reason: reasonWords(reason) }) : t("It could not be sent in time.");
   }
+  if (state === "withdrawn" && command.sentAt) return t("Taken back, but it had left: the tracker has it.");
   if (state === "withdrawn") return whyEnded(command) ? t("Withdrawn: {reason}.", { reason: whyEnded(command) }) : t("Withdrawn before it was sent.");
   return reason ? t("It failed: {reason}.", { reason: reasonWords(reason) }) : t("It failed.");
 }
 
 /** Why it is as it is, for a line of a list. What somebody took back may still say why it had waited: that is over. */
 function whyEnded({ state, reason }: Command): string {
-  if (state === "answered" || state === "sent" || (state === "withdrawn" && reason !== "superseded")) return "";
+  if (state === "answered" || state === "sent" || (state === "withdrawn" && WAITING.includes(reason ?? ""))) return "";
   return reasonWords(reason);
 }
 
