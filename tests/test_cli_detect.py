@@ -116,6 +116,16 @@ def test_a_file_of_bytes_or_of_hex(tmp_path: Path, content: bytes) -> None:
     assert run(str(path))[1].startswith("gt06 ")
 
 
+def test_a_session_that_the_page_has_saved(tmp_path: Path) -> None:
+    """Its remarks stand behind #; a packet a line, so that datagrams stay apart."""
+    path = tmp_path / "session.txt"
+    path.write_text(f"# of a Tracker – Жетісу\n\n# from it\n{LOGIN.hex()}\n#! odd\n#> 787805010001\n{REPORT.hex()}\n")
+    assert talks_of(str(path)) == [Talk([LOGIN, REPORT])]
+    assert run(str(path))[1].startswith("gt06 ")
+    explained = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["decode", "gt06", str(path)])
+    assert (explained.exit_code, f"says it is {ID}" in explained.output, explained.output.count("43.20000") > 0) == (0, True, True)
+
+
 def ip(payload: bytes, *, port: int, udp: bool = False, number: int = 0, flags: int = 0x18, six: bool = False) -> bytes:
     """An IP packet from port 40000."""
     if udp:
