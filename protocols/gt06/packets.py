@@ -8,7 +8,7 @@ by kind and length, so that no model's name appears in a reader that others shar
 from __future__ import annotations
 
 from protocols.gt06 import cells, modules, places, statuses, words
-from protocols.gt06.fields import Reader, ReadKind, Report
+from protocols.gt06.fields import Reader, ReadKind, Report, TooShortError
 
 
 def read(kind: str, content: bytes, zone_s: int) -> Report | str:
@@ -20,7 +20,9 @@ def read(kind: str, content: bytes, zone_s: int) -> Report | str:
     try:
         reader(Reader(content), report, zone_s)
     except ValueError as error:
-        return str(error)
+        if not (isinstance(error, TooShortError) and "latitude" in report.numbers):
+            return str(error)
+        report.more["incomplete"] = True  # clones leave fields out, and a place is worth more than what they say beside it
     return report
 
 

@@ -5,7 +5,20 @@ The status is the same five bytes nearly everywhere; what stands before it diffe
 
 from __future__ import annotations
 
-from protocols.gt06.fields import ALARM_CODES, Reader, Report, bar_status, cell, date_ms, place, point, status, text, typed_cell
+from protocols.gt06.fields import (
+    ALARM_CODES,
+    Reader,
+    Report,
+    TooShortError,
+    bar_status,
+    cell,
+    date_ms,
+    place,
+    point,
+    status,
+    text,
+    typed_cell,
+)
 
 
 def heartbeat_volts(r: Reader, report: Report, zone_s: int) -> None:
@@ -111,12 +124,17 @@ def alarm_with_altitude(r: Reader, report: Report, zone_s: int) -> None:
     report.numbers["altitude_m"] = r.signed(2)
 
 
+NARROW_CELL_BYTES = 8
+
+
 def skip_cell(r: Reader, status_bytes: int) -> None:
     """The cell before a status. Its length byte counts itself in most trackers, not in all, and may be 0 before a row of
     zeros; so the end of the frame decides where the status starts, unless it leaves room for bytes that we don't know."""
     length = r.u8()
     start = len(r.data) - status_bytes
     cell_bytes = start - r.at
+    if length and cell_bytes < NARROW_CELL_BYTES:
+        raise TooShortError  # there is no status: these would be the cell's own bytes
     if length == 0 or length >= cell_bytes:
         r.take(cell_bytes)
     else:

@@ -512,6 +512,14 @@ def test_what_can_not_be_read_says_why(raw: bytes, reason: str) -> None:
     assert (len(decoded.columns), [bad.reason for bad in decoded.unreadable]) == (0, [reason])
 
 
+@pytest.mark.parametrize(
+    "content", [f"16 {PLACE}", f"27 {PLACE} 09 {CELL}", f"37 {PLACE} {CELL} 01", f"38 {PLACE} 00", f"A3 {PLACE} 46"]
+)
+def test_a_place_outlives_what_is_left_out_behind_it(content: str) -> None:
+    (row,) = rows(short(content))
+    assert (row["time"], row["latitude"], row["attributes"]["incomplete"]) == ("2024-03-05T07:08:09.000Z", 43.25, True)
+
+
 # Sessions
 
 
