@@ -30,6 +30,10 @@ def _signed(raw: bytes) -> int:
     return int.from_bytes(raw, "big", signed=True)
 
 
+def _flag(raw: bytes) -> bool:
+    return raw != b"\0"
+
+
 def _degrees(raw: bytes) -> float:
     return _signed(raw) / 100
 
@@ -45,6 +49,11 @@ PARAMETERS: dict[int, tuple[str, int, Callable[[bytes], Any]]] = {  # of a senso
     5: ("Name", 0, _words),
     6: ("Temp", 2, _degrees),
     7: ("Humidity", 1, _unsigned),  # %
+    8: ("Magnet", 1, _flag),
+    9: ("Motion", 1, _flag),
+    10: ("MotionCount", 2, _unsigned),
+    11: ("Pitch", 1, _signed),  # degrees
+    12: ("AngleRoll", 2, _signed),
     13: ("LowBattery", 1, _unsigned),
     14: ("Battery", 2, _unsigned),  # mV
     15: ("Mac", 6, bytes.hex),
@@ -134,6 +143,7 @@ class _Reader:
 
 READERS: dict[int, Callable[[bytes], dict[str, Any]]] = {
     256: _vin,
+    325: _vin,  # of the CAN adapter
     281: _faults,
     385: _beacons,
     548: _sensors,

@@ -95,6 +95,7 @@ ELEMENTS: dict[tuple[int, int], Element] = {  # by id and bytes
     (255, 1): _alarm(255, "overspeed"),  # the speed in km/h
     (318, 1): _alarm(318, "jamming"),  # of GNSS: 1 warning, 2 critical
     **{(number, 1): Element(f"io{number}", alarms=_ZONE) for number in (155, 156, 157, 158, 159)},
+    (175, 1): Element("io175", alarms=_ZONE),  # the zone around where it was parked
     # temperatures, °C
     (72, 4): Element("temp1", signed=True, decimals=1, missing=_DALLAS_ERRORS),
     (73, 4): Element("temp2", signed=True, decimals=1, missing=_DALLAS_ERRORS),
@@ -118,6 +119,7 @@ ELEMENTS: dict[tuple[int, int], Element] = {  # by id and bytes
     (36, 2): Element("rpm"),
     (37, 1): Element("obdSpeed"),  # km/h
     (41, 1): Element("throttle"),  # %
+    (43, 2): Element("milDistance"),  # km with the malfunction lamp on
     (48, 1): Element("fuelLevel"),  # %
     (389, 4): Element("obdOdometer", times=1000),  # km there, m here
     (390, 2): Element(column="fuel_l", decimals=1),
@@ -133,6 +135,7 @@ ELEMENTS: dict[tuple[int, int], Element] = {  # by id and bytes
     (87, 4): Element("obdOdometer"),  # m
     (89, 1): Element("fuelLevel"),  # %
     (102, 4): Element(column="engine_hours_s", times=60),
+    (107, 4): Element("fuelUsed", decimals=1),  # l, counted by the engine
     (110, 2): Element("fuelConsumption", decimals=1),  # l/h
     (114, 1): Element("engineLoad"),
     (115, 2): Element("engineTemp", signed=True, decimals=1),
@@ -141,7 +144,8 @@ ELEMENTS: dict[tuple[int, int], Element] = {  # by id and bytes
     (233, 4): Element("cngUsed", decimals=1),
     (234, 2): Element("cngLevel"),
     (235, 1): Element("oilLevel"),
-    # EYE sensors, four of each
+    # probes of FMC and FMM for temperature, and EYE sensors, four of each
+    **{(10644 + place, 2): Element(f"tempProbe{place + 1}", signed=True, decimals=2) for place in range(6)},
     **{(10800 + place, 2): Element(f"eyeTemp{place + 1}", signed=True, decimals=2) for place in range(4)},
     **{(10804 + place, 1): Element(f"eyeHumidity{place + 1}") for place in range(4)},
     **{(10808 + place, 1): Element(f"eyeMagnet{place + 1}", flag=True) for place in range(4)},
