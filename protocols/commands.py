@@ -7,6 +7,7 @@ what the tracker says to it comes back as an `Answer`. Which of them a protocol 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -48,6 +49,9 @@ class Parameter(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     default: Any = None  # None: has to be given
     unit: str = ""
+    form: Literal["", "phone", "ussd", "server"] = (
+        ""  # of a text: it stands among others in the tracker's words, and must not end them
+    )
 
 
 class CommandType(msgspec.Struct, frozen=True):
@@ -67,7 +71,8 @@ def _whole(name: str, title: str, least: int, most: int, unit: str = "", default
 
 DATA = _text("data", "Text of the command")
 ENABLE = Parameter("enable", "yes", "On")
-PHONE = _text("phone", "Phone number")
+PHONE = Parameter("phone", "text", "Phone number", form="phone")
+USSD = Parameter("phone", "text", "Phone number", form="ussd")
 INDEX = _whole("index", "Number", 1, 255, default=1)
 
 TYPES: tuple[CommandType, ...] = (
@@ -87,7 +92,7 @@ TYPES: tuple[CommandType, ...] = (
     CommandType("rebootDevice", "Restart the tracker"),
     CommandType("factoryReset", "Reset the tracker to factory settings", dangerous=True),
     CommandType("sendSms", "Send an SMS from the tracker", (PHONE, _text("message", "Message"))),
-    CommandType("sendUssd", "Dial a USSD code", (PHONE,)),
+    CommandType("sendUssd", "Dial a USSD code", (USSD,)),
     CommandType("sosNumber", "Set an emergency number", (INDEX, PHONE)),
     CommandType("silenceTime", "Set the quiet hours", (DATA,)),
     CommandType("setPhonebook", "Set the phone book", (DATA,)),
@@ -100,7 +105,10 @@ TYPES: tuple[CommandType, ...] = (
     CommandType("getVersion", "Ask for the version"),
     CommandType("firmwareUpdate", "Update the firmware", (_text("data", "Address of the firmware"),), dangerous=True),
     CommandType(
-        "setConnection", "Change the server", (_text("server", "Server"), _whole("port", "Port", 1, 65535)), dangerous=True
+        "setConnection",
+        "Change the server",
+        (Parameter("server", "text", "Server", form="server"), _whole("port", "Port", 1, 65535)),
+        dangerous=True,
     ),
     CommandType("setOdometer", "Set the odometer", (_whole("data", "Odometer", 0, 2_000_000_000, "m"),)),
     CommandType("getModemStatus", "Ask for the modem's state"),
@@ -118,6 +126,12 @@ TYPES: tuple[CommandType, ...] = (
     CommandType("alarmVibration", "Alarm of vibration", (_text("data", "Sensitivity", "1"),)),
 )
 BY_NAME: dict[str, CommandType] = {known.name: known for known in TYPES}
+FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    "phone": (re.compile(r"\+?\d{1,20}", re.ASCII), "is a phone number: digits, perhaps behind a +"),
+    "ussd": (re.compile(r"[+*#\d]{1,32}", re.ASCII), "is a code of digits, * and #"),
+    "server": (re.compile(r"[A-Za-z0-9._:-]+"), "is a name such as fleet.example.com, or an address"),
+}
+NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of letters, ends of lines
 ZONE = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
 
 
@@ -161,8 +175,13 @@ def _checked(parameter: Parameter, value: Any) -> Any:
         raise WrongParameter(parameter.name, "is a text")
     if len(value) > LONGEST_TEXT:
         raise WrongParameter(parameter.name, f"has at most {LONGEST_TEXT} characters")
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    if any(unicodedata.category(letter) in NO_TEXT for letter in value):
         raise WrongParameter(parameter.name, "is one line, without control characters")
+    if parameter.form:
+        form, says = FORMS[parameter.form]
+        value = re.sub(r"[ ()-]", "", value) if parameter.form == "phone" else value.strip()
+        if not form.fullmatch(value):
+            raise WrongParameter(parameter.name, says)
     if parameter.kind == "choice" and value not in parameter.choices:
         raise WrongParameter(parameter.name, f"is one of {', '.join(parameter.choices)}")
     if parameter.kind == "zone":

@@ -316,7 +316,7 @@ class _Names(msgspec.Struct, frozen=True):
 async def _stored(shared: State, author: Actor, values: dict[str, Any], *, account: int, before: RuleRow | None) -> RuleRow:
     viewer = author.viewer
     _check_recipients(values)
-    if values["command_id"] != (before.command_id if before else None):
+    if values["command_id"] or (before is not None and before.command_id):  # whoever says when it is sent, sends it
         check_right(viewer, saved=True)
     named_before = before.user_ids if before else []
     row = {

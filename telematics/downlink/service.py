@@ -11,6 +11,7 @@ Text messages leave by the alerts' SMS channel and meter, and are done when the 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ PASSWORD = "devicePassword"  # noqa: S105 # the attribute of a device, as Tracca
 SMS_UNKNOWN = "the channel failed"
 LONGEST_RESULT = 1_000  # characters of an answer that its event tells; the log has more of it
 LONGEST_PASSWORD = 32
+PLAIN_PASSWORD = re.compile(rf"[A-Za-z0-9_.@!+-]{{1,{LONGEST_PASSWORD}}}")
 
 Slow = Callable[[Device], bool]
 
@@ -523,8 +525,15 @@ def _result(command: Waiting, now: datetime, state: str, result: str) -> Event:
 
 
 def _password(device: Device) -> str:
+    """The tracker's own, as it stands in its words; it must not end them: who may write it may perhaps send no commands. Raises
+    CannotSend."""
     password = device.attributes.get(PASSWORD)
-    return password if isinstance(password, str) else ""
+    if not isinstance(password, str | int) or isinstance(password, bool):
+        return ""
+    password = str(password)
+    if password and not PLAIN_PASSWORD.fullmatch(password):
+        raise CannotSend(f"the device's {PASSWORD} has other than letters and digits, or more than {LONGEST_PASSWORD} of them")
+    return password
 
 
 def sms_text(protocol: str, command: Command, password: str) -> str:

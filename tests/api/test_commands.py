@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from telematics.downlink import Downlink
 from tests.api.conftest import Tracker, World, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -117,6 +118,11 @@ async def test_a_group_is_told_at_once(world: World) -> None:
         ({"type": "positionPeriodic", "attributes": {"frequency": "often"}}, 400, "is a number"),
         ({"type": "setTimezone", "attributes": {"timezone": "Asia/Almaty"}}, 400, "is written +05:00"),
         ({"type": "custom", "attributes": {"data": "a\r\nb"}}, 400, "without control characters"),
+        ({"type": "custom", "attributes": {"data": "a\u0085b"}}, 400, "without control characters"),
+        ({"type": "custom", "attributes": {"data": "a\u2028b"}}, 400, "without control characters"),
+        ({"type": "sendSms", "attributes": {"phone": "1,x#RELAY,1#", "message": "y"}}, 400, "is a phone number"),
+        ({"type": "sendUssd", "attributes": {"phone": "1;2"}}, 400, "is a code of digits"),
+        ({"type": "setConnection", "attributes": {"server": "a,1#", "port": 1}}, 400, "is a name such as"),
         ({"type": "custom", "attributes": {"data": "x"}, "textChannel": True}, 400, "This server sends no SMS"),
         ({"type": "custom", "attributes": {"data": "x"}, "lastsHours": -1}, 400, "lastsHours"),
         ({"id": 999999}, 404, "No such command"),
@@ -157,6 +163,61 @@ async def test_who_may_send(world: World) -> None:
             assert (await anna.post("/api/commands/send", json=by_number)).status_code == 403
         finally:
             await admin.put(user, json={"commands": "all"})
+
+
+async def test_who_may_not_send_commands_changes_no_rule_that_does(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, world.signed_in("admin") as admin:
+        saved = (await anna.post("/api/commands", json={"description": "Stop it", "type": "engineStop"})).json()["id"]
+        rule = {"types": ["ignitionOn"], "allDevices": False, "deviceIds": [tracker.id], "commandId": saved, "enabled": False}
+        made = (await anna.post("/api/notifications", json=rule)).json()
+        address = f"/api/notifications/{made['id']}"
+        user = f"/api/users/{world.ids['anna']}"
+        try:
+            await admin.put(user, json={"commands": "none"})
+            wider = {**made, "enabled": True, "allDevices": True, "types": ["deviceOnline"]}
+            assert (await anna.put(address, json=wider)).status_code == 403
+            assert (await anna.put(address, json={**made, "commandId": 0})).status_code == 403
+            assert (await anna.post("/api/notifications", json=rule)).status_code == 403
+            assert (await anna.get(address)).json()["allDevices"] is False
+            await admin.put(user, json={"commands": "saved"})
+            assert (await anna.put(address, json={**made, "enabled": True})).status_code == 200
+        finally:
+            await admin.put(user, json={"commands": "all"})
+            await admin.delete(address)
+
+
+async def test_what_has_left_is_not_taken_back_though_the_log_does_not_know_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, online(world, tracker) as (reader, writer):
+        with monkeypatch.context() as patch:
+            patch.setattr(Downlink, "_write", lambda _: asyncio.sleep(0.05))
+            number = (await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).json()["id"]
+            async with asyncio.timeout(10):
+                assert await reader.readline() == b"#M#hello\r\n"
+            assert (await anna.get(f"/api/commands/log/{number}")).json()["state"] == "queued"
+            answer = await anna.delete(f"/api/commands/log/{number}")
+            assert (answer.status_code, answer.json()["title"]) == (409, "It has been sent already")
+        writer.write(b"#AM#1\r\n")
+
+        async def answered() -> bool:
+            return (await anna.get(f"/api/commands/log/{number}")).json()["state"] == "answered"
+
+        await eventually(answered)
+
+
+async def test_who_gets_a_tracker_sees_nothing_of_what_it_was_told(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna, world.signed_in("admin") as admin, world.signed_in("boris") as boris:
+        number = (await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).json()["id"]
+        moved = await admin.put(f"/api/devices/{tracker.id}", json={"accountId": world.ids["Boris Ltd"], "name": "Boris's own"})
+        assert moved.status_code == 200, moved.text
+        told = (await anna.get(f"/api/commands/log/{number}")).json()
+        assert (told["state"], told["reason"], told["deviceName"]) == ("withdrawn", "moved", f"#{tracker.id}")
+        assert (await boris.get(f"/api/commands/log/{number}")).status_code == 404
+        assert await log(boris, tracker) == []
 
 
 async def test_a_queue_has_an_end(world: World) -> None:

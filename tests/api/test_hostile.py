@@ -47,6 +47,10 @@ QUERIES = {
     "/api/billing/statement": (*("accountId", "from", "to", "deviceId", "kind", "entryId", "group", "order", "limit", "offset"),),
     "/api/billing/statement.csv": ("from", "to", "deviceId", "kind"),
     "/api/billing/trackers": ("accountId", "limit", "offset"),
+    "/api/commands": ("limit", "offset"),
+    "/api/commands/log": ("deviceId", "state", "limit", "offset"),
+    "/api/commands/send": ("deviceId", "limit", "offset"),
+    "/api/commands/types": ("deviceId", "textChannel"),
     "/api/deliveries": ("before", "to", "alertId", "state", "channel", "limit"),
     "/api/devices": ("id", "uniqueId", "limit", "offset"),
     "/api/geofences": ("id", "deviceId", "groupId", "outline", "limit", "offset"),
@@ -109,6 +113,23 @@ FIELDS = (
     "way",
     "reference",
     "file",
+    "description",
+    "deviceId",
+    "id",
+    "textChannel",
+    "lastsHours",
+    "whenSlow",
+    "commandId",
+    "commands",
+)
+COMMANDS = (
+    ("custom", "data", "data"),
+    ("outputControl", "index", "data"),
+    ("sendSms", "phone", "message"),
+    ("setConnection", "server", "port"),
+    ("setTimezone", "timezone", "timezone"),
+    ("setOdometer", "data", "x"),
+    ("alarmSos", "enable", "enable"),
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8) | JSON
 LITTLE = settings(
@@ -174,6 +195,7 @@ async def test_any_body(world: World) -> None:
         paths += ("/api/geofences", "/api/geofences/import", "/api/groups", "/api/calendars", "/api/permissions")
         paths += ("/api/notifications", "/api/notifications/preview", "/api/proximities", "/api/messengers")
         paths += ("/api/alerts/acknowledge", "/api/alerts/1/comments", "/api/permissions/bulk")
+        paths += ("/api/commands", "/api/commands/send", f"/api/commands/send?groupId={2**31 - 1}")
         paths += tuple(f"/api/billing/{path}" for path in ("tariff", "tariff/preview", "payments", "refunds", "withdrawal"))
         paths += (f"/api/billing/trackers/{world.ids['b1']}/test", f"/api/billing/trackers/{world.ids['b1']}/block")
         operator = "/api/billing/operator"
@@ -189,6 +211,16 @@ async def test_any_body(world: World) -> None:
         )
         await in_parallel(admin.put(f"/api/devices/{world.ids['b1']}", content=body, headers=headers) for body in raw)
         await in_parallel(admin.put(f"/api/users/{world.ids['rita']}", content=body, headers=headers) for body in raw)
+        nasty = [
+            {"description": "x", "deviceId": world.ids["b1"], "type": kind, "attributes": {name: value, more: value}}
+            for kind, name, more in COMMANDS
+            for value in (*NASTY[:-3], NASTY[-1], 1e300, -1, 2**70, True, None, [], {"a": {}}, "x\u0085y", "\u2028")
+        ]
+        await in_parallel(
+            admin.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+            for body in nasty
+            for path in ("/api/commands", "/api/commands/send")
+        )
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,11 @@ class Tracker:
 
 
 @asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[Tracker]:
+async def connected(server: Server, name: str = NAME) -> AsyncIterator[Tracker]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.listeners.ports["wialon"])
     tracker = Tracker(reader, writer)
     try:
-        tracker.say(f"#L#{NAME};NA")
+        tracker.say(f"#L#{name};NA")
         assert await tracker.hear() == b"#AL#1\r\n"
         yield tracker
     finally:
