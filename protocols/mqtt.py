@@ -38,6 +38,7 @@ from protocols.session import Codec, Received
 from protocols.teltonika.elements import ELEMENTS, Element
 
 LARGEST_BYTES = 128 << 10  # as large as a message of AWS IoT, and some 500 reports
+MOST = 4_000  # reports in a message: as many with a place as have room in it; of emptier ones each costs as much to store
 DEEPEST = 8  # objects within objects, of an attribute
 LAST_SECOND = 10**11  # a larger time counts milliseconds
 COLUMNS = frozenset(name for name, _ in NUMBERS)
@@ -66,6 +67,8 @@ def parse(data: bytes) -> list[Any]:
         root = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CantRead(f"no JSON: {str(error)[:100]}") from None
+    if isinstance(root, list) and len(root) > MOST:
+        raise CantRead(f"a message has at most {MOST} reports")
     return root if isinstance(root, list) else [root]
 
 

@@ -10,7 +10,7 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -316,6 +316,13 @@ class MqttSettings(Section):
             if not good or parts.query or parts.fragment:
                 raise ValueError("write it as mqtt://user:password@host:1883 or mqtts://user:password@host:8883")
         return url
+
+    @model_validator(mode="after")
+    def _hears_others(self) -> Self:
+        for source in self.sources or ():
+            if f"{source.topic}/".startswith(f"{self.prefix}/"):
+                raise ValueError(f"{source.topic} is where we publish ourselves: choose another topic, or another mqtt.prefix")
+        return self
 
 
 class MapSettings(Section):

@@ -11,6 +11,7 @@ import asyncio
 import random
 import ssl
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -35,12 +36,17 @@ FIRST_S, LONGEST_S = (
     0.5,
     60.0,
 )  # between tries to connect: twice as long each time, and less by chance, so that not all come at once
+STEADY_S = 2 * LONGEST_S  # a connection that holds for longer is one; two servers of one name throw each other out before
 ANSWER_S = 5.0  # for the broker to answer
 KEEPALIVE_S = 60  # and as long again: a socket that isn't read for longer is closed
 LARGEST_PACKET_BYTES = 1 << 20  # the broker keeps larger ones to itself
 IN_FLIGHT = 50  # of our own messages, before the broker has acknowledged the first
 OLD_BROKER = (1, 132)  # CONNACK's "unsupported protocol version", of MQTT 3.1.1 and 5
 REFUSES_US = (4, 5, 134, 135)
+TAKEN_OVER = 142  # DISCONNECT's "session taken over"
+CONNECTED = "connected to the MQTT broker"
+MANY_BRIEF = 2  # connections lost before they were steady: more are no accident
+LOGGED = 20  # lines remembered, so that none is logged twice
 
 Heard = Callable[["Client", MQTTMessage], None]
 Work = Callable[["Client"], Coroutine[Any, Any, None]]
@@ -79,6 +85,8 @@ class Client(aiomqtt.Client):
         self._said: Properties | None = None
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self.five = five
+        self.refusals = 0  # of what we published; MQTT 3.1.1 doesn't tell
+        self.refusal = ""  # why the last one
         self.unacknowledged: dict[int, float] = {}  # packet id → when it came, in monotonic seconds; the oldest first
         self._holding: set[str] = set()  # why the socket isn't read now
 
@@ -140,6 +148,12 @@ class Client(aiomqtt.Client):
         self._window = asyncio.Semaphore(min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT)))  # paho doesn't look
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_publish(self, client: Paho, userdata: object, mid: int, reason_code: ReasonCode, properties: Properties) -> None:
+        if refused(reason_code):
+            self.refusals += 1
+            self.refusal = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
     def _on_message(self, client: Paho, userdata: object, message: MQTTMessage) -> None:
         if message.qos:
             self.unacknowledged[message.mid] = time.monotonic()
@@ -166,7 +180,10 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext:
 
 
 class Link:
-    """The way to the broker, for one of our two directions. `trouble` says why there is no connection; None: there is one."""
+    """The way to the broker, for one of our two directions. `trouble` says why there is no connection; None: there is one.
+
+    A connection that was lost soon after it was made is believed when it is steady: until then the trouble stays what it was, the
+    tries come less and less often, and no line is logged a second time."""
 
     def __init__(
         self,
@@ -186,26 +203,28 @@ class Link:
         self.version = ProtocolVersion.V5
         self.client: Client | None = None  # while connected
         self.trouble: str | None = "not connected yet"
+        self._tries = 0
+        self._brief = 0  # connections that were lost before they were steady, one after the other
+        self._logged = deque[str](maxlen=LOGGED)  # since the last steady one
+        self._logged_s = 0.0  # when the last of them was, monotonic
 
     async def run(self, work: Work) -> None:
         """Connect, work, and again when the connection is lost or the work ends."""
-        tries = 0
         while True:
             if self.ready is not None:
                 await self.ready()
             try:
                 async with self.connected() as client:
-                    tries = 0
                     await _until_lost(client, work)
             except (aiomqtt.MqttError, OSError) as error:
                 if self.is_too_new(error):
                     self.version = ProtocolVersion.V311
-                self._tell(sentence(error, self._settings))
+                self._tell(sentence(error, self._settings, self._name if self._brief > MANY_BRIEF else ""))
             except Exception as error:  # trackers with sockets have nothing to do with it
                 log.exception("MQTT failed", client_id=self._name)
                 self._tell(f"a mistake of ours: {error!r}")
-            delay_s = min(LONGEST_S, FIRST_S * 2**tries)
-            tries = min(tries + 1, 10)
+            delay_s = min(LONGEST_S, FIRST_S * 2**self._tries)
+            self._tries = min(self._tries + 1, 10)
             await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311 - nobody gains by guessing it
 
     @asynccontextmanager
@@ -215,12 +234,18 @@ class Link:
         await _enter(client)
         if client._client.socket() is None:  # aiomqtt forgets an end that comes right behind the beginning
             raise aiomqtt.MqttError("the connection is lost")
-        self.client, self.trouble = client, None
-        log.info("connected to the MQTT broker", client_id=self._name, version=self.version.name)
+        self.client = client
+        if self._brief < MANY_BRIEF:
+            self.trouble = None
+        if CONNECTED not in self._logged:
+            self._log_connected()
+        self._brief += 1
+        steady = asyncio.get_running_loop().call_later(STEADY_S, self._steady)
         try:
             yield client
         finally:
-            self.client, self.trouble = None, "the connection is lost"
+            steady.cancel()
+            self.client, self.trouble = None, self.trouble or "the connection is lost"
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
             if client._disconnected.done():
@@ -229,10 +254,28 @@ class Link:
     def is_too_new(self, error: Exception) -> bool:
         return self.version is ProtocolVersion.V5 and isinstance(error, MqttConnectError) and _code(error) in OLD_BROKER
 
+    def _steady(self) -> None:
+        self._tries = self._brief = 0
+        self.trouble = None
+        if not self._logged or self._logged[-1] != CONNECTED:
+            self._log_connected()
+        self._logged.clear()
+
+    def _log_connected(self) -> None:
+        log.info(CONNECTED, client_id=self._name, version=self.version.name)
+        self._note(CONNECTED)
+
     def _tell(self, trouble: str) -> None:
-        if trouble != self.trouble:
-            log.warning("no connection to the MQTT broker", client_id=self._name, reason=trouble)
+        """A line that was logged before is logged again where the last one would leave a wrong impression."""
         self.trouble = trouble
+        wrong = bool(self._logged) and self._logged[-1] == CONNECTED and time.monotonic() - self._logged_s > STEADY_S
+        if trouble not in self._logged or wrong:
+            log.warning("no connection to the MQTT broker", client_id=self._name, reason=trouble)
+            self._note(trouble)
+
+    def _note(self, line: str) -> None:
+        self._logged.append(line)
+        self._logged_s = time.monotonic()
 
 
 async def _until_lost(client: Client, work: Work) -> None:
@@ -263,8 +306,8 @@ async def _enter(client: Client) -> None:
         raise
 
 
-def sentence(error: Exception, settings: MqttSettings) -> str:
-    """What is wrong, and what to do about it; without the password."""
+def sentence(error: Exception, settings: MqttSettings, name: str = "") -> str:
+    """What is wrong, and what to do about it; without the password. `name`: ours, where connections are lost again and again."""
     url = urlsplit(settings.url.get_secret_value() if settings.url else "")
     where = f"{url.hostname}:{url.port or (8883 if url.scheme == 'mqtts' else 1883)}"
     code = _code(error)
@@ -272,6 +315,10 @@ def sentence(error: Exception, settings: MqttSettings) -> str:
     told = str(reason if isinstance(reason, ReasonCode) else error)
     if isinstance(error, MqttConnectError) and code in REFUSES_US:
         return f"the broker at {where} refuses us ({told}): correct user and password in mqtt.url"
+    if code == TAKEN_OVER:
+        return f"another client has our name at the broker at {where}: give each server a mqtt.client_id of its own"
+    if name and isinstance(error, aiomqtt.MqttCodeError) and not isinstance(error, MqttConnectError):
+        return f"the broker at {where} ends each connection ({told}): is there another client by the name of {name}?"
     return f"the broker at {where}: {told}"
 
 

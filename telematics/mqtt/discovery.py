@@ -45,9 +45,15 @@ class Discovery:
 
     def __init__(self, discovery_prefix: str, prefix: str) -> None:
         self._prefix = discovery_prefix
+        self._beginning = f"{prefix}/"
         self._status = f"{prefix}/status"
         self._node = re.sub("[^a-zA-Z0-9_-]", "_", prefix)
         self._origin = {"name": "telematics", "sw_version": version("telematics")}
+
+    @property
+    def beginning(self) -> str:
+        """Of all its topics."""
+        return f"{self._prefix}/"
 
     @property
     def filter(self) -> str:
@@ -64,6 +70,10 @@ class Discovery:
         levels = topic.removeprefix(f"{self._prefix}/").split("/")
         node, _, number = levels[1].rpartition("_") if len(levels) == 4 else ("", "", "")
         return int(number) if node == self._node and number.isascii() and number.isdecimal() and len(number) < 10 else None
+
+    def owns(self, topic: str) -> bool:
+        """Whether it is one that we publish to: a device's own, or where it is announced."""
+        return topic.startswith(self._beginning) or self.device_of(topic) is not None
 
     def messages(self, device: Device, base: str) -> list[tuple[str, bytes]]:
         """Topics and payloads; `base` is what the device's own topics begin with."""

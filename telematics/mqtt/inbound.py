@@ -26,7 +26,8 @@ from protocols.reports import CantRead
 from telematics.config import MqttSettings
 from telematics.ingest.taps import Overheard
 from telematics.mqtt.client import Client, Link, refused, sentence
-from telematics.mqtt.metrics import STRANGER, UNASKED, MqttMetrics
+from telematics.mqtt.discovery import Discovery
+from telematics.mqtt.metrics import OURS, RETAINED, STRANGER, UNASKED, MqttMetrics
 from telematics.mqtt.sources import Source, sources
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ ACK = b"\0"  # any: the worker tells sources whose frames have something to be w
 WINDOW, INTAKE, CLOSING = "too many wait", "intake is full", "server stops"  # why the socket isn't read
 SUBSCRIBE_S = 60.0  # the answer comes behind messages that were kept for us
 LOOK_S = 0.05
-ONLY_NEW = 1  # retained messages come when a subscription is made, not each time that it is renewed
+NEVER = 2  # retained messages: what was so at some time, and would come as if it were new
+CUT_BYTES = 4096  # of a message that is too large: enough to see what it is
 
 
 class Message:
@@ -72,6 +74,7 @@ class Inbound:
         self._devices = devices
         self._metrics = metrics
         self.subscribed = False
+        self._ours = Discovery(settings.discovery_prefix, settings.prefix)
         self._deaf = False
         self._client: Client | None = None  # the last one
         self.link.ready = self._ready
@@ -124,7 +127,7 @@ class Inbound:
         data = bytes(message.payload)
         taken = Message(client, packet_id, topic, self._stored)
         try:
-            handed_over = self._take(taken, topic, data)
+            handed_over = not self._is_old(message, topic) and self._take(taken, topic, data)
         except Exception as error:  # readers don't raise anything else; should one, its message is set aside
             log.exception("a message could not be read", topic=topic)
             self._reject(taken, f"the reader failed: {error!r}", data)
@@ -136,6 +139,16 @@ class Inbound:
     def _stored(self, client: Client) -> None:
         if len(client.unacknowledged) <= self._settings.waiting_messages // 2:
             client.release(WINDOW)
+
+    def _is_old(self, message: MQTTMessage, topic: str) -> bool:
+        """Retained, though we asked for none, as MQTT 3.1.1 has no word for it; or ours, where a pattern is wide."""
+        if message.retain:
+            self._metrics.drop(RETAINED)
+        elif self._ours.owns(topic):
+            self._metrics.drop(OURS)
+        else:
+            return False
+        return True
 
     def _take(self, taken: Message, topic: str, data: bytes) -> bool:
         """Hand its reports over. Whether the last of their frames brings the acknowledgement."""
@@ -195,11 +208,11 @@ class Inbound:
     def _reject(self, taken: Message, reason: str, data: bytes) -> None:
         self._metrics.dead += 1
         taken.codec = mqtt.CODEC  # which reads them all again when asked to
-        self._intake.reject(taken, [BadFrame(reason, data)])
+        self._intake.reject(taken, [BadFrame(reason, data if len(data) <= mqtt.LARGEST_BYTES else data[:CUT_BYTES])])
 
 
 async def _subscribe(client: Client, topic: str) -> None:
-    how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=ONLY_NEW)} if client.five else {"qos": 1}
+    how: dict[str, Any] = {"options": SubscribeOptions(qos=1, retainHandling=NEVER)} if client.five else {"qos": 1}
     codes = await client.subscribe(topic, timeout=SUBSCRIBE_S, **how)
     if any(refused(code) for code in codes):
         raise aiomqtt.MqttError(f"it doesn't let us subscribe to {topic}: {codes[0]}")

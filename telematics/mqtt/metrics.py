@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from telematics.mqtt.client import Link
 
-STRANGER, UNASKED = "unknown tracker", "no such source"  # reasons, never a tracker's bytes
+STRANGER, UNASKED, RETAINED, OURS = "unknown tracker", "no such source", "retained", "our own"  # reasons, never a tracker's bytes
 
 
 class MqttMetrics(Collector):
@@ -23,6 +23,7 @@ class MqttMetrics(Collector):
         self.received = 0
         self.dead = 0
         self.published = 0
+        self.refused = 0
         self.dropped: dict[str, int] = {}
 
     def drop(self, reason: str) -> None:
@@ -38,6 +39,7 @@ class MqttMetrics(Collector):
         yield CounterMetricFamily("telematics_mqtt_received", "Messages that the broker gave us.", self.received)
         yield CounterMetricFamily("telematics_mqtt_dead", "Messages that became dead letters.", self.dead)
         yield CounterMetricFamily("telematics_mqtt_published", "Messages that the broker took from us.", self.published)
+        yield CounterMetricFamily("telematics_mqtt_refused", "Messages of ours that the broker would not take.", self.refused)
         dropped = CounterMetricFamily(
             "telematics_mqtt_dropped",
             "Messages that were acknowledged and not kept.",

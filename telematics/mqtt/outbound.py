@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import aiomqtt
+import structlog
 from paho.mqtt.client import MQTTMessage
 
 from telematics.config import MqttSettings
 from telematics.devices import Device, Devices
 from telematics.live import EVENTS_KEPT, Bus, Feed, News
 from telematics.mqtt import documents
-from telematics.mqtt.client import IN_FLIGHT, Client, Link
+from telematics.mqtt.client import IN_FLIGHT, Client, Link, refused
 from telematics.mqtt.discovery import POSITION, STATE, Discovery
 from telematics.mqtt.metrics import MqttMetrics
 from telematics.mqtt.topics import harmless
@@ -35,9 +36,11 @@ from telematics.pipeline.state import Latest, StatusName
 from telematics.store.records import Event
 from telematics.tasks import end
 
+log = structlog.get_logger(__name__)
+
 EVERY_S = 1.0
 EVENT = "event"
-STALE_KEPT = 10_000  # topics found at a connection; more are found at the next
+STALE_KEPT = 10_000  # topics found at a look; where there are more we look again
 SWEEP_S = 5.0  # for a broker to tell what it retains
 FAREWELL_S = 2.0
 
@@ -95,11 +98,17 @@ class Outbound:
         self._announced: set[int] = set()  # to Home Assistant, by this connection
         self._bases: set[str] = set()  # of what may be retained, while we look
         self._stale: deque[str] = deque(maxlen=STALE_KEPT)
+        self._refused: str | None = None  # why this connection's messages are
 
     @property
     def wanted(self) -> bool:
         """Whether anybody publishes."""
         return bool(self._accounts)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing goes out, if that is so."""
+        return (self.link.trouble or self._refused) if self.wanted else None
 
     def follow(self, discovers: dict[int, bool]) -> None:
         """The accounts that publish, and whether they do to Home Assistant."""
@@ -108,7 +117,7 @@ class Outbound:
         for account_id in changed:
             if account_id not in self._accounts:
                 self._accounts[account_id] = self._account(account_id)
-            self._look_again(self._accounts[account_id])
+        self._look_again([self._accounts[account_id] for account_id in changed])
         if changed:
             self._changed.set()
 
@@ -122,10 +131,16 @@ class Outbound:
         stack = ExitStack()
         return Account(account_id, stack.enter_context(self._bus.subscribe(sees, account_id)), stack)
 
-    def _look_again(self, account: Account) -> None:
-        ids = [device.id for device in self._devices if device.account_id == account.id]
-        ids += [device_id for device_id, told in self._told.items() if told.account_id == account.id]
-        account.feed.offer(positions=ids, devices=ids)
+    def _look_again(self, accounts: Collection[Account]) -> None:
+        ids: dict[int, list[int]] = {account.id: [] for account in accounts}
+        for device in self._devices:
+            if device.account_id in ids:
+                ids[device.account_id].append(device.id)
+        for device_id, told in self._told.items():
+            if told.account_id in ids:
+                ids[told.account_id].append(device_id)
+        for account in accounts:
+            account.feed.offer(positions=ids[account.id], devices=ids[account.id])
 
     # the connection
 
@@ -147,10 +162,10 @@ class Outbound:
         tasks: dict[object, asyncio.Task[None]] = {}
         try:
             self._announced.clear()
+            self._refused = None
             await self._send(client, [Out(self._status_topic, b"online")])
             tasks["sweep"] = asyncio.create_task(self._sweep(client))
-            for account in self._accounts.values():
-                self._look_again(account)  # the broker may have forgotten it all
+            self._look_again(self._accounts.values())  # the broker may have forgotten it all
             while True:
                 self._changed.clear()
                 for account in self._accounts.values():
@@ -174,7 +189,7 @@ class Outbound:
                 account.events.extend(news.events)
                 await self._tell(client, account, news)
             await self._tell_events(client, account)
-            if account.id not in self._discovers:
+            if account.id not in self._discovers and not any(told.account_id == account.id for told in self._told.values()):
                 account.stack.close()
                 del self._accounts[account.id]
                 return
@@ -192,7 +207,7 @@ class Outbound:
     async def _tell_events(self, client: Client, account: Account) -> None:
         while account.events:
             some = [account.events[place] for place in range(min(len(account.events), IN_FLIGHT))]
-            await self._send(client, [message for event in some for message in self._of_event(event)])
+            await self._send(client, [message for event in some for message in self._of_event(event, account)])
             for event in some:
                 if account.events and account.events[0] is event:  # not pushed out meanwhile by newer ones
                     account.events.popleft()
@@ -201,7 +216,18 @@ class Outbound:
         """All of them, and taken by the broker. Raises MqttError."""
         for some in _batched(messages):
             await asyncio.gather(*(client.send(topic, payload, retain=retain) for topic, payload, retain in some))
-            self._metrics.published += len(some)
+            refusals, client.refusals = client.refusals, 0
+            self._metrics.published += len(some) - refusals
+            self._metrics.refused += refusals
+            if refusals:
+                self._is_refused(client)
+
+    def _is_refused(self, client: Client) -> None:
+        trouble = f"the broker refuses what we publish ({client.refusal}): let our user write {self._prefix}/# and"
+        trouble += f" {self._discovery.beginning}#"
+        if self._refused is None:
+            log.warning("the MQTT broker refuses what we publish", reason=trouble)
+        self._refused = trouble
 
     # what is told
 
@@ -237,6 +263,7 @@ class Outbound:
         if device_id in news.positions or told is None or told.base != wish.base:
             messages += [Out(f"{wish.base}/{POSITION}", documents.position(device, one)) for one in self._latest([device_id])]
         self._told[device_id] = wish
+        self._bases.add(wish.base)
         return messages
 
     def _pass_on(self, device: Device | None, account: Account) -> None:
@@ -244,10 +271,11 @@ class Outbound:
         if device is not None and device.account_id != account.id and (new := self._accounts.get(device.account_id)) is not None:
             new.feed.offer(positions=[device.id], devices=[device.id])
 
-    def _of_event(self, event: Event) -> list[Out]:
+    def _of_event(self, event: Event, account: Account) -> list[Out]:
+        """None of a device that has become another account's."""
         device = self._devices.get(event.device_id)
         wish = self._wish(device)
-        if device is None or wish is None:
+        if device is None or wish is None or wish.account_id != account.id:
             return []
         return [Out(f"{wish.base}/{EVENT}", documents.event(device, event), retain=False)]
 
@@ -255,17 +283,21 @@ class Outbound:
 
     async def _sweep(self, client: Client) -> None:
         """Ask the broker what it retains of ours, and take back what nobody wants any more."""
-        self._bases = self._wished_bases()
-        self._stale.clear()
         topics = [f"{self._prefix}/+/+/{POSITION}", f"{self._prefix}/+/+/{STATE}", self._discovery.filter]
-        for topic in topics:
-            await client.subscribe(topic, qos=0)
-        await asyncio.sleep(SWEEP_S)
-        for topic in topics:
-            await client.unsubscribe(topic)
-        self._bases = self._wished_bases()  # somebody may have been added meanwhile
-        stale = [topic for topic in self._stale if self._is_stale(topic)]
-        await self._send(client, [Out(topic, b"") for topic in stale])
+        full = True
+        while full:
+            self._bases = self._wished_bases()
+            self._stale.clear()
+            for topic in topics:
+                if any(map(refused, await client.subscribe(topic, qos=0))):
+                    log.warning("the MQTT broker doesn't show us what it retains: nothing old is taken back", topic=topic)
+            await asyncio.sleep(SWEEP_S)
+            for topic in topics:
+                await client.unsubscribe(topic)
+            full = len(self._stale) == STALE_KEPT and self._refused is None
+            self._bases = self._wished_bases()  # somebody may have been added meanwhile
+            for some in _batched(self._stale):
+                await self._send(client, [Out(topic, b"") for topic in some if self._is_stale(topic)])
 
     def _wished_bases(self) -> set[str]:
         return {wish.base for device in self._devices if (wish := self._wish(device)) is not None}
@@ -290,5 +322,6 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def _batched(items: Sequence[Item]) -> list[Sequence[Item]]:
+def _batched(given: Iterable[Item]) -> list[Sequence[Item]]:
+    items = list(given)
     return [items[start : start + IN_FLIGHT] for start in range(0, len(items), IN_FLIGHT)]

@@ -83,4 +83,4 @@ class Mqtt:
         """Why messages don't come in or go out, if that is so."""
         if self.inbound is not None and self.inbound.link.trouble is not None:
             return self.inbound.link.trouble
-        return self.outbound.link.trouble if self.outbound is not None and self.outbound.wanted else None
+        return self.outbound.trouble if self.outbound is not None else None

@@ -49,7 +49,10 @@ class Source:
         if len(payload) > mqtt.LARGEST_BYTES:
             raise CantRead(f"a message has at most {mqtt.LARGEST_BYTES} bytes")
         named = self.names(topic)
-        return [(mqtt.identity(named or name), reports) for name, reports in self.kind.read(payload) if reports]
+        said = self.kind.read(payload)
+        if sum(len(reports) for _, reports in said) > mqtt.MOST:  # readers of other protocols' messages
+            raise CantRead(f"a message has at most {mqtt.MOST} reports")
+        return [(mqtt.identity(named or name), reports) for name, reports in said if reports]
 
 
 def sources(settings: Sequence[MqttSourceSettings] | None) -> list[Source]:

@@ -71,6 +71,13 @@ class Broker:
             await asyncio.to_thread(self._process.wait, 10)
             self._process = None
 
+    async def kill(self) -> None:
+        """As a power cut does it."""
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait, 10)
+            self._process = None
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
