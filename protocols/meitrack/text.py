@@ -72,10 +72,13 @@ def line(fields: list[str]) -> Report:
         attributes["runtime"] = int(runtime)
     if len(ports) == 4:
         attributes["input"], attributes["output"] = int(ports[:2], 16), int(ports[2:], 16)
-    _cell(cell, report, gsm)
-    _analogs(analogs, report)
-    if more:
-        _more(more, kind, report)
+    try:
+        _cell(cell, report, gsm)
+        _analogs(analogs, report)
+        if more:
+            _more(more, kind, report)
+    except ValueError:  # a firmware with other fields behind the place: that stays
+        attributes["incomplete"] = True
     return report
 
 

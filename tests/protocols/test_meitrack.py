@@ -99,6 +99,12 @@ def test_a_line(content: str, expected: dict[str, Any]) -> None:
     assert rows(message("AAA", content)) == [expected]
 
 
+@pytest.mark.parametrize("more", [",,3,zzzz,010A92", ",,3,,xxyyzz,6,0", ",,3,2D19,,,,,,,a|b,,,x|y|z|9,,,,"])
+def test_other_fields_behind_the_place_cost_nothing_in_front_of_them(more: str) -> None:
+    (fix,) = rows(message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,{more}"))
+    assert (fix["latitude"], fix["battery_v"], fix["power_v"], fix["satellites"]) == (-43.25, 4.22, 13.93, 9.0)
+
+
 def test_the_manuals_own_example() -> None:
     (fix,) = rows(
         b"$$G127,353358017784062,AAA,1,22.538169,114.075958,100313095653,A,3,21,4,46,5,581,0,148,0|0|10133|4172,0000,"
