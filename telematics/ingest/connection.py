@@ -127,16 +127,16 @@ class Speaker(ABC):
         taps = self.intake.taps
         if self.several:
             for called, one in heard:
-                if called in taps and (one.frames or one.rejects):
+                if (one.frames or one.rejects) and taps.want(called):
                     taps.note(called, Overheard(at, True, self.codec, self.address, b"", one.frames, one.rejects, shared=True))
-        elif self.called in taps:
+        elif taps.want(self.called):
             frames = [frame for _, one in heard for frame in one.frames]
             rejects = [bad for _, one in heard for bad in one.rejects]
             taps.note(self.called, Overheard(at, True, self.codec, self.address, data, frames, rejects))
 
     def say(self, data: bytes) -> None:
         """To the tracker, now; told to who listens."""
-        if self.called in self.intake.taps and not self.several:
+        if self.intake.taps and not self.several and self.intake.taps.want(self.called):
             self.intake.taps.note(self.called, Overheard(time.time(), False, self.codec, self.address, data))
         self.write(data)
 

@@ -66,14 +66,14 @@ class Tap:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def has_room(self) -> bool:
-        """Who asks has something to offer: without room it is missed."""
-        room = len(self._overheard) < KEPT
-        self.missed += not room
-        return room
+        return len(self._overheard) < KEPT
 
     def offer(self, overheard: Overheard) -> None:
-        self._overheard.append(overheard)
-        self._wake.set()
+        if self.has_room():
+            self._overheard.append(overheard)
+            self._wake.set()
+        else:
+            self.missed += 1
 
     async def wait(self) -> list[Overheard]:
         """What was said since the last call, as soon as there is anything."""
@@ -98,9 +98,15 @@ class Taps:
     def __bool__(self) -> bool:
         return bool(self._taps)
 
-    def __contains__(self, unique_id: str) -> bool:
-        """Whether anybody listens to it."""
-        return unique_id in self._taps
+    def want(self, unique_id: str) -> bool:
+        """Whether somebody listens to it and has room. If not, whoever asks has nothing to note: it is counted as missed here."""
+        taps = self._taps.get(unique_id, ())
+        for tap in taps:
+            if tap.has_room():
+                return True
+        for tap in taps:
+            tap.missed += 1
+        return False
 
     def room_for(self, unique_id: str, listener: int) -> bool:
         """Whether that user may listen to it, too."""
@@ -130,8 +136,7 @@ class Taps:
             await asyncio.sleep((time.perf_counter() - began) * (1 / SHARE - 1))
 
     def note(self, unique_id: str, overheard: Overheard) -> None:
-        roomy = [tap for tap in self._taps.get(unique_id, ()) if tap.has_room()]
-        if roomy:
+        if self.want(unique_id):
             overheard.cut()
-            for tap in roomy:
+            for tap in self._taps[unique_id]:
                 tap.offer(overheard)

@@ -91,11 +91,24 @@ async def test_explaining_takes_a_tenth_of_the_time() -> None:
     assert spent < (time.perf_counter() - began) * taps.SHARE * 1.1
 
 
+def test_each_of_two_misses_its_own() -> None:
+    heard = Taps()
+    with heard.listen("busy") as early:
+        for _ in range(taps.KEPT):
+            heard.note("busy", said())
+        with heard.listen("busy") as late:
+            for _ in range(taps.KEPT + 5):
+                heard.note("busy", said())
+            assert (early.missed, late.missed) == (taps.KEPT + 5, 5)
+            assert not heard.want("busy")
+            assert (early.missed, late.missed) == (taps.KEPT + 6, 6)
+
+
 async def test_who_is_not_listened_to_is_not_kept() -> None:
     heard = Taps()
     with heard.listen("mine") as tap:
         heard.note("other", said())
-        assert "other" not in heard
+        assert not heard.want("other")
         heard.note("mine", said(7))
         (one,) = await tap.wait()
         assert (one.size, one.data) == (7, b"x" * 7)

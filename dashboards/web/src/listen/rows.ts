@@ -31,6 +31,7 @@ const gapWords = (missed: number | null): string =>
 
 function head(heard: Heard): HTMLElement {
   const moment = Date.parse(heard.at);
+  const size = tn("{n} byte", "{n} bytes", heard.bytes);
   const copy = element(
     "button",
     { type: "button", class: "icon-button", "data-copy": heard.hex || heard.frames.map(({ hex }) => hex ?? "").join("\n"), title: t("Copy as hex"), "aria-label": t("Copy as hex") },
@@ -42,7 +43,7 @@ function head(heard: Heard): HTMLElement {
     element("span", { class: "heard-way" }, heard.incoming ? t("From the tracker") : t("To the tracker")),
     element("time", { datetime: heard.at, title: formatFull(moment) }, timeFormat(moment)),
     element("span", { class: "tag" }, heard.protocol),
-    element("span", { class: "heard-from" }, heard.address, !heard.shared && ` · ${tn("{n} byte", "{n} bytes", heard.bytes)}`),
+    element("span", { class: "heard-from" }, [heard.address, ...(heard.shared ? [] : [size])].join(" · ")),
     copy,
   );
 }
