@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from protocols import Answer, CannotSend, wialon
-from telematics.config import ListenerSettings, Settings, SmsSettings
+from telematics.config import Settings, SmsSettings
 from telematics.downlink import Downlink
 from telematics.store import commands as store
 from telematics.store.commands import NewCommand
@@ -58,7 +58,7 @@ async def test_a_text_message_is_sent_once_though_its_price_could_not_be_written
         gateway = SmsSettings(url=f"smpp://fleet:secret@127.0.0.1:{smsc.port}/Fleet/{{phone}}")
         async with running(settings, sms=gateway) as server:
             meter = UnluckyMeter()
-            server.alerts.meter = meter  # type: ignore[assignment]
+            server.alerts.meter = meter
             ids = await add_devices(server, (NAME,))
             async with server.database.pool.connection() as connection:
                 await connection.execute("UPDATE devices SET phone = '+77011234567'")
