@@ -58,7 +58,7 @@ READERS: dict[str, ReadKind] = {
     "0x21": words.long_command_result,
     "0x23": statuses.heartbeat_volts,
     "0x24": cells.cells(),
-    "0x25": places.location,
+    "0x25": places.location_with_driver,
     "0x26": statuses.alarm,
     "0x27": statuses.fence_alarm,
     "0x28": cells.cells(),

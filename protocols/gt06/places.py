@@ -13,6 +13,13 @@ def location(r: Reader, report: Report, zone_s: int) -> None:
     upload(r, report)
 
 
+def location_with_driver(r: Reader, report: Report, zone_s: int) -> None:
+    """0x25 of XT40, where it is not one of `nt_location`'s: a cell of four bytes."""
+    place(r, report, zone_s)
+    cell(r, report, tower=4)
+    upload(r, report)
+
+
 def upload(r: Reader, report: Report) -> None:
     if r.left in (3, 7):
         report.numbers["ignition"] = r.u8() > 0
@@ -175,7 +182,7 @@ def rfid_location(r: Reader, report: Report, zone_s: int) -> None:
 def nt_location(r: Reader, report: Report, zone_s: int) -> None:
     """NT11 to NT46, VL100 and XT40: source, IMEI and the tracker's own time before the place, telemetry and driver behind."""
     if any(digit > 9 for byte in r.data[1:9] for digit in divmod(byte, 16)):
-        location(r, report, zone_s)
+        location(r, report, zone_s)  # only a place
         return
     r.take(1 + 8 + 6)
     place(r, report, zone_s)

@@ -512,6 +512,10 @@ def test_what_can_not_be_read_says_why(raw: bytes, reason: str) -> None:
     assert (len(decoded.columns), [bad.reason for bad in decoded.unreadable]) == (0, [reason])
 
 
+def test_a_location_with_a_cell_of_four_bytes() -> None:
+    assert rows(short(f"25 {PLACE} 0191 02 5249 000027DB 01 02 01")) == [fix({"event": 2, "archive": True}, ignition=True)]
+
+
 @pytest.mark.parametrize(
     "content", [f"16 {PLACE}", f"27 {PLACE} 09 {CELL}", f"37 {PLACE} {CELL} 01", f"38 {PLACE} 00", f"A3 {PLACE} 46"]
 )
