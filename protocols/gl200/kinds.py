@@ -18,8 +18,11 @@ def read(frame: Frame) -> list[Report]:
         return binary.read(frame)
     text = frame.payload.decode("utf-8", "replace")
     fields = text.split(",")
-    if report := usual(fields):
-        return [report]
+    try:
+        if report := usual(fields):
+            return [report]
+    except ValueError:  # the telemetry has something that is no number: `fixed` keeps the place
+        pass
     fields[-1] = fields[-1].rstrip("$\0\r\n")
     message = Text([*fields])
     if message.head[:4] == "+ACK":

@@ -12,6 +12,7 @@ from protocols.gl200.text import (
     hours_s,
     is_status,
     moment,
+    number,
     percent,
     put,
     status_of,
@@ -146,7 +147,7 @@ def _telemetry(message: Text, report: Report, kind: str) -> None:
 def _vehicle(report: Report, rest: list[str]) -> int:
     """odometer km, hours, analog inputs, battery %, status, rpm, consumption, fuel %. Returns where the status stands."""
     if rest[0]:
-        report.odometer_m = float(rest[0]) * 1000
+        report.odometer_m = number(rest[0]) * 1000
     if rest[1]:
         report.engine_hours_s = hours_s(rest[1])
     at = 5
@@ -200,8 +201,8 @@ def _vehicle_tail(message: Text, report: Report, mask: int) -> None:
         analogs = at - 3
     report.odometer_m = float(rest[0]) * 1000 if rest[0] else report.odometer_m
     report.engine_hours_s = hours_s(rest[1])
-    for number in range(analogs):
-        take_analog(report, number + 1, rest[2 + number])
+    for input_ in range(analogs):
+        take_analog(report, input_ + 1, rest[2 + input_])
     report.battery_percent = percent(rest[at - 1])
     if is_status(rest[at]):
         take_status(report, rest[at])
@@ -213,8 +214,8 @@ def _inputs_tail(message: Text, report: Report, mask: int) -> None:
     odometer, hours, *analogs = (message.next() for _ in range(5))
     report.odometer_m = float(odometer) * 1000 if odometer else NAN
     report.engine_hours_s = hours_s(hours)
-    for number, analog in enumerate(analogs, 1):
-        take_analog(report, number, analog)
+    for input_, analog in enumerate(analogs, 1):
+        take_analog(report, input_, analog)
     for name in ("input", "output"):
         if value := message.next():
             report.attributes[name] = int(value, 16)
@@ -282,15 +283,15 @@ def _accessories(message: Text, report: Report, mask: int) -> None:
     if message.model.tail == "external":
         return
     if mask & RADIO:
-        for number in range(1, _count(message) + 1):
-            attributes[f"tag{number}Id"] = message.next()
+        for tag in range(1, _count(message) + 1):
+            attributes[f"tag{tag}Id"] = message.next()
             kind = message.next()
-            put(attributes, f"tag{number}Temp", message.next())
+            put(attributes, f"tag{tag}Temp", message.next())
             if kind == "2":
-                put(attributes, f"tag{number}Humidity", message.next())
+                put(attributes, f"tag{tag}Humidity", message.next())
     if mask & BLUETOOTH:
-        for number in range(1, _count(message) + 1):
-            _bluetooth(message, report, number)
+        for tag in range(1, _count(message) + 1):
+            _bluetooth(message, report, tag)
 
 
 def _count(message: Text) -> int:
@@ -299,11 +300,11 @@ def _count(message: Text) -> int:
 
 
 def _one_wire(message: Text, report: Report) -> None:
-    for number in range(1, _count(message) + 1):
+    for sensor in range(1, _count(message) + 1):
         message.at += 2  # its id and what it is
         if value := message.next():
             raw = int(value, 16)
-            report.attributes[f"temp{number}"] = (raw - 0x10000 if raw & 0x8000 else raw) * 0.0625
+            report.attributes[f"temp{sensor}"] = (raw - 0x10000 if raw & 0x8000 else raw) * 0.0625
 
 
 def _fuel_sensors(message: Text, report: Report, mask: int, modern: bool) -> None:
@@ -321,13 +322,13 @@ def _fuel_sensors(message: Text, report: Report, mask: int, modern: bool) -> Non
             put(report.attributes, "fuelTemp", message.next())
 
 
-def _bluetooth(message: Text, report: Report, number: int) -> None:
+def _bluetooth(message: Text, report: Report, tag: int) -> None:
     message.at += 5 if message.model.name.startswith("GV600M") else 4  # index, type, model, (length,) data
     mask = int(message.next() or "0", 16)
     for bit, name in BLE:
         if mask >> bit & 1:
             value = message.next()
             if name in TEXTS and value:
-                report.attributes[f"tag{number}{name}"] = value
+                report.attributes[f"tag{tag}{name}"] = value
             elif name:
-                put(report.attributes, f"tag{number}{name}", value)
+                put(report.attributes, f"tag{tag}{name}", value)

@@ -215,14 +215,15 @@ def _whole(text: str, *, most: int) -> int:
 
 
 def hours_s(text: str) -> float:
-    """`01138:30:24`: hours, minutes, seconds."""
-    if text[-6:-5] == ":":  # nearly always
-        return float(int(text[:-6]) * 3600 + int(text[-5:-3]) * 60 + int(text[-2:]))
-    if not text:
+    """`01138:30:24`: hours, minutes, seconds; NaN for what is no such time."""
+    try:
+        if text[-6:-5] == ":":  # nearly always
+            return float(int(text[:-6]) * 3600 + int(text[-5:-3]) * 60 + int(text[-2:]))
+        hours, _, rest = text.partition(":")
+        minutes, _, seconds = rest.partition(":")
+        return float(int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)) if text else NAN
+    except (ValueError, OverflowError):
         return NAN
-    hours, _, rest = text.partition(":")
-    minutes, _, seconds = rest.partition(":")
-    return float(int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0))
 
 
 @lru_cache(maxsize=4096)

@@ -323,6 +323,7 @@ def test_what_accessories_say_wrongly_costs_only_them() -> None:
     ("kind", "fields", "version", "battery"),
     [
         pytest.param("FRI", f"cat,0,0,1,{PLACE},00,0.0,a,b,c,d,e,f,g,h", "C30303", None, id="a level that is no number"),
+        pytest.param("FRI", f"cat,,10,1,{PLACE},00,1.5,who,,,90,220100,,,", "250504", 90.0, id="hours that are no number"),
         pytest.param("RTL", f"cat,453966,{PLACE},,,91", "C2010D", 91.0, id="a type without its count of places"),
         pytest.param("BAA", f"cat,0,x,zz,{PLACE},00,77", "C20105", 77.0, id="an accessory without its mask"),
         pytest.param("SOS", f"cat,0,0,1,{PLACE},64", "FFAA04", 64.0, id="the battery right behind the cell"),
