@@ -14,6 +14,8 @@ from pydantic_core import PydanticUndefined
 
 import protocols.table
 import telematics.config
+from dashboards.orders import REASONS, STATES
+from protocols.commands import TYPES
 from telematics.config import Section, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +66,21 @@ def test_every_port_leads_into_the_container() -> None:
         for transport in codec.transports:
             assert f'"{codec.port}:{codec.port}/{transport}" # {codec.name}\n' in compose
             assert f" {codec.port}/{transport}" in dockerfile
+
+
+def test_the_commands_reasons_and_states_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    for known in TYPES:
+        (row,) = re.findall(rf"^\| `{known.name}` \|.*$", text, re.MULTILINE)
+        title, parameters, twice = row.split(" |")[1:4]
+        assert (title.strip(" |"), twice.strip(" |")) == (known.title, "yes" if known.dangerous else "")
+        assert re.findall(r"`(\w+)`:", parameters) == [one.name for one in known.parameters]
+        for one in known.parameters:
+            if one.kind in ("integer", "number"):
+                assert f"{one.least:.0f} to {one.most:.0f}{' ' + one.unit if one.unit else ''}" in parameters
+    assert re.findall(r"^\| `(\w+)` \|", text.partition("## States")[2].partition("## Reasons")[0], re.MULTILINE) == list(STATES)
+    told = re.findall(r"^\| `([^`]+)` \|", text.partition("## Reasons")[2].partition("## Stopping")[0], re.MULTILINE)
+    assert [one.replace(" 3 tries", "") for one in told] == list(REASONS)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def words() -> Any:
 
 def test_types_and_parameters_are_called_what_the_code_calls_them() -> None:
     known = words()
-    assert known.TITLES == {one.name: one.title for one in TYPES}
+    assert {one.name: one.title for one in TYPES} == known.TITLES
     parameters = [parameter for one in TYPES for parameter in one.parameters]
     assert {title: title for title in known.FACTS} == known.FACTS
     assert set(known.FACTS) == {one.title for one in parameters}
