@@ -110,7 +110,9 @@ async def test_an_administrator_listens_to_who_is_unknown(visits: Visits, world:
             return await page.locator("#unknown", has_text="odd&box/7").count() > 0
 
         await eventually(listed)
-        await page.locator(".unknown li", has_text="odd&box/7").locator("a").click()
+        row = page.locator(".unknown li", has_text="odd&box/7")
+        await expect(row).to_contain_text("1 packet · last from 127.0.0.1")
+        await row.locator("a").click()
         await expect(page.locator("#listen-state")).to_have_text("Listening")
         await expect(page.locator("#heard-empty")).to_contain_text(f"localhost:{world.server.listeners.ports['wialon']}")
         _, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["wialon"])
