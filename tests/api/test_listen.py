@@ -20,7 +20,9 @@ async def ear(world: World, name: str, **whom: Any) -> websockets.ClientConnecti
         cookie = f"JSESSIONID={client.cookies['JSESSIONID']}"
     query = "&".join(f"{key}={value}" for key, value in whom.items())
     return await websockets.connect(
-        f"ws://localhost:{world.port}/api/listen?{query}", additional_headers={"Cookie": cookie}, origin=world.url
+        f"ws://localhost:{world.port}/api/listen?{query}",
+        additional_headers={"Cookie": cookie},
+        origin=websockets.Origin(world.url),
     )
 
 
