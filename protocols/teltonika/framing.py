@@ -174,8 +174,9 @@ class Datagram:
         if len(data) < 8 + SMALLEST_BODY_BYTES or len(data) > LARGEST_BODY_BYTES:
             return _rejected("a packet without a tracker's name", data)
         fits = SMALLEST_BODY_BYTES <= length <= len(data) - 8
-        body = data[8 : 8 + length] if fits else data[8:-4]
-        told = [] if fits else [f"length is {length}"]
+        bodies = [data[8 : 8 + length]] * fits + [data[8:-4], data[8:]]  # by its length, all but the checksum, all
+        body = next((one for one in bodies if len(one) >= SMALLEST_BODY_BYTES and one[1] == one[-1]), bodies[0])
+        told = [] if body is bodies[0] and fits else [f"length is {length}"]
         told += [] if arc(body) == int.from_bytes(data[8 + len(body) :], "big") else [f"the checksum should be {arc(body):04x}"]
         received = _rejected("; ".join(["a packet without a tracker's name", *told]), data)
         if len(body) >= SMALLEST_BODY_BYTES:

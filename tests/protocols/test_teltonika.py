@@ -431,6 +431,12 @@ def test_a_datagram_that_names_nobody_is_explained_but_not_acknowledged() -> Non
     assert received.rejects[0].reason.startswith("a packet without a tracker's name; length is 0; the checksum should be ")
     assert [frame.ack for frame in received.frames] == [b""]
     assert len(rows_of(received.frames)) == 1
+    for cut in (
+        packet[:-4],
+        packet[:4] + (len(packet) - 11).to_bytes(4, "big") + packet[8:],
+        packet[:4] + bytes(4) + packet[8:-4],
+    ):
+        assert len(rows_of(Datagram().receive(cut).frames)) == 1
 
 
 @pytest.mark.parametrize(
