@@ -204,6 +204,7 @@ class Link:
         self.client: Client | None = None  # while connected
         self.trouble: str | None = "not connected yet"
         self._tries = 0
+        self._refusal = ""  # of what the last connection published: Mosquitto 2.0.11 ends the connection after it
         self._brief = 0  # connections that were lost before they were steady, one after the other
         self._logged = deque[str](maxlen=LOGGED)  # since the last steady one
         self._logged_s = 0.0  # when the last of them was, monotonic
@@ -211,6 +212,7 @@ class Link:
     async def run(self, work: Work) -> None:
         """Connect, work, and again when the connection is lost or the work ends."""
         while True:
+            self._refusal = ""
             if self.ready is not None:
                 await self.ready()
             try:
@@ -219,7 +221,8 @@ class Link:
             except (aiomqtt.MqttError, OSError) as error:
                 if self.is_too_new(error):
                     self.version = ProtocolVersion.V311
-                self._tell(sentence(error, self._settings, self._name if self._brief > MANY_BRIEF else ""))
+                told = sentence(error, self._settings, self._name if self._brief > MANY_BRIEF else "")
+                self._tell(refusal(self._refusal, self._settings) if self._refusal else told)
             except Exception as error:  # trackers with sockets have nothing to do with it
                 log.exception("MQTT failed", client_id=self._name)
                 self._tell(f"a mistake of ours: {error!r}")
@@ -245,6 +248,7 @@ class Link:
             yield client
         finally:
             steady.cancel()
+            self._refusal = client.refusal
             self.client, self.trouble = None, self.trouble or "the connection is lost"
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
@@ -318,8 +322,16 @@ def sentence(error: Exception, settings: MqttSettings, name: str = "") -> str:
     if code == TAKEN_OVER:
         return f"another client has our name at the broker at {where}: give each server a mqtt.client_id of its own"
     if name and isinstance(error, aiomqtt.MqttCodeError) and not isinstance(error, MqttConnectError):
-        return f"the broker at {where} ends each connection ({told}): is there another client by the name of {name}?"
+        return (
+            f"the broker at {where} ends each connection ({told}): is there another client by the name of {name},"
+            " or a topic that our user may not write?"
+        )
     return f"the broker at {where}: {told}"
+
+
+def refusal(why: str, settings: MqttSettings) -> str:
+    """What to do where our messages are not taken."""
+    return f"the broker refuses what we publish ({why}): let our user write {settings.prefix}/# and {settings.discovery_prefix}/#"
 
 
 def _code(error: Exception) -> int | None:

@@ -51,11 +51,6 @@ class Discovery:
         self._origin = {"name": "telematics", "sw_version": version("telematics")}
 
     @property
-    def beginning(self) -> str:
-        """Of all its topics."""
-        return f"{self._prefix}/"
-
-    @property
     def filter(self) -> str:
         """What to subscribe to, to find all that was ever announced; others' are among it."""
         return f"{self._prefix}/+/+/+/config"

@@ -28,7 +28,7 @@ from telematics.config import MqttSettings
 from telematics.devices import Device, Devices
 from telematics.live import EVENTS_KEPT, Bus, Feed, News
 from telematics.mqtt import documents
-from telematics.mqtt.client import IN_FLIGHT, Client, Link, refused
+from telematics.mqtt.client import IN_FLIGHT, Client, Link, refusal, refused
 from telematics.mqtt.discovery import POSITION, STATE, Discovery
 from telematics.mqtt.metrics import MqttMetrics
 from telematics.mqtt.topics import harmless
@@ -81,6 +81,7 @@ class Outbound:
     def __init__(
         self, settings: MqttSettings, devices: Devices, bus: Bus, metrics: MqttMetrics, *, latest: NewestOf, status: StatusOf
     ) -> None:
+        self._settings = settings
         self._prefix = settings.prefix
         self._status_topic = f"{settings.prefix}/status"
         will = aiomqtt.Will(self._status_topic, b"offline", qos=1, retain=True)
@@ -94,6 +95,7 @@ class Outbound:
         self._discovers: dict[int, bool] = {}  # accounts that publish; whether to Home Assistant as well
         self._accounts: dict[int, Account] = {}  # and those that are being taken back
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()  # one account after the other: the messages of all at once are too many
         self._told: dict[int, Told] = {}  # by device
         self._announced: set[int] = set()  # to Home Assistant, by this connection
         self._bases: set[str] = set()  # of what may be retained, while we look
@@ -180,6 +182,7 @@ class Outbound:
                         task.result()
         finally:
             await end(tasks.values())
+            await asyncio.gather(*tasks.values(), return_exceptions=True)  # of a lost connection nobody asks what the others say
 
     async def _follow(self, client: Client, account: Account) -> None:
         """What becomes of an account's devices, until it publishes no more and all is taken back."""
@@ -198,16 +201,18 @@ class Outbound:
     async def _tell(self, client: Client, account: Account, news: News) -> None:
         try:
             for some in _batched(sorted(news.devices | news.positions)):
-                messages = [message for device_id in some for message in self._of_device(device_id, account, news)]
-                await self._send(client, messages)
+                async with self._turn:
+                    messages = [message for device_id in some for message in self._of_device(device_id, account, news)]
+                    await self._send(client, messages)
         except BaseException:  # what was taken from the bus goes back there
             account.feed.offer(positions=news.positions, devices=news.devices)
             raise
 
     async def _tell_events(self, client: Client, account: Account) -> None:
         while account.events:
-            some = [account.events[place] for place in range(min(len(account.events), IN_FLIGHT))]
-            await self._send(client, [message for event in some for message in self._of_event(event, account)])
+            async with self._turn:
+                some = [account.events[place] for place in range(min(len(account.events), IN_FLIGHT))]
+                await self._send(client, [message for event in some for message in self._of_event(event, account)])
             for event in some:
                 if account.events and account.events[0] is event:  # not pushed out meanwhile by newer ones
                     account.events.popleft()
@@ -215,16 +220,17 @@ class Outbound:
     async def _send(self, client: Client, messages: Sequence[Out]) -> None:
         """All of them, and taken by the broker. Raises MqttError."""
         for some in _batched(messages):
-            await asyncio.gather(*(client.send(topic, payload, retain=retain) for topic, payload, retain in some))
-            refusals, client.refusals = client.refusals, 0
-            self._metrics.published += len(some) - refusals
-            self._metrics.refused += refusals
-            if refusals:
-                self._is_refused(client)
+            try:
+                await asyncio.gather(*(client.send(topic, payload, retain=retain) for topic, payload, retain in some))
+                self._metrics.published += len(some) - client.refusals
+            finally:
+                if client.refusals:
+                    self._metrics.refused += client.refusals
+                    client.refusals = 0
+                    self._is_refused(client)
 
     def _is_refused(self, client: Client) -> None:
-        trouble = f"the broker refuses what we publish ({client.refusal}): let our user write {self._prefix}/# and"
-        trouble += f" {self._discovery.beginning}#"
+        trouble = refusal(client.refusal, self._settings)
         if self._refused is None:
             log.warning("the MQTT broker refuses what we publish", reason=trouble)
         self._refused = trouble

@@ -80,7 +80,7 @@ async def test_two_of_one_name_are_told_and_wait_longer_and_longer(
     broker: Broker, lines: Lines, version: aiomqtt.ProtocolVersion
 ) -> None:
     """Mosquitto 2.0.11 doesn't say why, whatever the version."""
-    why = "is there another client by the name of twin-in?"
+    why = "is there another client by the name of twin-in, or a topic that our user may not write?"
     one, two = inbound_of(broker.url, "twin", version), inbound_of(broker.url, "twin", version)
     async with running(one, two):
         await eventually(lambda: min(one.link._tries, two.link._tries) >= 5)
