@@ -8,6 +8,7 @@ queued → sent → answered
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from telematics.store.sql import query
 
 MOST_WAITING = 50  # of a device: nobody has more to say to a tracker that is away
 LONGEST_TEXT = 4_000  # of an answer
+READ_AT_ONCE = 500  # rows made before others get a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,11 @@ async def waiting(connection: AsyncConnection[Any], ids: Sequence[int] | None = 
     """Those of these that wait, or all that do (None)."""
     async with connection.cursor(row_factory=class_row(Waiting)) as cursor:
         await cursor.execute(query("commands_waiting"), {"ids": None if ids is None else list(ids)})
-        return await cursor.fetchall()
+        found: list[Waiting] = []
+        while some := await cursor.fetchmany(READ_AT_ONCE):
+            found += some
+            await asyncio.sleep(0)
+        return found
 
 
 async def whose(connection: AsyncConnection[Any], ids: Sequence[int]) -> list[Whose]:
