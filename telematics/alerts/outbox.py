@@ -175,13 +175,14 @@ class Outbox:
         for rule in one.rules:
             if rule.command_id is None:
                 continue
-            number = await commands.add_saved(
+            queued = await commands.add_saved(
                 connection, rule.command_id, one.device.id, rule_id=rule.id, lasts=self._command_lasts, now=now
             )
-            if number is None:
+            if queued is None:
                 log.info("a rule's command is gone, or too many wait", rule_id=rule.id, device_id=one.device.id)
                 continue
-            details = {"rule": rule.name, "command": number}
+            number, new = queued
+            details = {"rule": rule.name, "type": new.type, "parameters": dict(new.parameters), "command": number, "sms": new.sms}
             subject = f"device {one.device.id}"
             await note(connection, "command.queued", account_id=one.device.account_id, subject=subject, details=details)
 

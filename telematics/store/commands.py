@@ -113,8 +113,8 @@ async def add(connection: AsyncConnection[Any], new: NewCommand, now: datetime) 
 
 async def add_saved(
     connection: AsyncConnection[Any], saved_id: int, device_id: int, *, rule_id: int, lasts: timedelta, now: datetime
-) -> int | None:
-    """A saved command, sent by a rule of the same account. None: it is gone, or MOST_WAITING wait already."""
+) -> tuple[int, NewCommand] | None:
+    """A saved command, sent by a rule of the same account, with its number. None: it is gone, or MOST_WAITING wait already."""
     cursor = await connection.execute(query("saved_command"), {"id": saved_id, "device_id": device_id})
     found = await cursor.fetchone()
     if found is None:
@@ -122,7 +122,8 @@ async def add_saved(
     kind, parameters, sms = found
     when_slow = kind == "engineStop" and not sms  # nobody looks at the vehicle when a rule acts
     new = NewCommand(device_id, kind, parameters, lasts, sms, when_slow, rule_id=rule_id, saved_id=saved_id)
-    return await add(connection, new, now)
+    number = await add(connection, new, now)
+    return None if number is None else (number, new)
 
 
 async def waiting(connection: AsyncConnection[Any], ids: Sequence[int] | None = None) -> list[Waiting]:

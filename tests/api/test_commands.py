@@ -256,5 +256,7 @@ async def test_a_rule_tells_the_device_what_it_says(world: World) -> None:
         await eventually(queued)
         (told,) = await log(anna, tracker)
         assert (told["type"], told["ruleId"], told["whenSlow"], told["userId"]) == ("engineStop", made["id"], True, None)
+        details = {"rule": made["description"], "type": "engineStop", "parameters": {}, "command": told["id"], "sms": False}
+        assert details in [row[2] for row in await audit(world, "command.queued") if row[1] == f"device {tracker.id}"]
         assert (await anna.delete(f"/api/commands/{saved}")).status_code == 204
         assert (await anna.get(f"/api/notifications/{made['id']}")).json()["commandId"] == 0
