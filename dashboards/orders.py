@@ -282,9 +282,8 @@ def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:
     if wish.command.type not in {one.name for one in types_of(shared, device, sms=wish.sms)}:
         name = _protocol(shared, device) or "unknown"
         how = f"by SMS to {name} trackers" if wish.sms else f"to {name} trackers"
-        raise Problem(
-            400, f"{BY_NAME[wish.command.type].title}: not {how}", "Ask /api/commands/types for what can be sent to this device."
-        )
+        advice = f"{device.name} can't be told so. Ask /api/commands/types for what can be sent to it."
+        raise Problem(400, f"{BY_NAME[wish.command.type].title}: not {how}", advice)
     if wish.sms:
         try:
             sms_text(_protocol(shared, device), wish.command, "")

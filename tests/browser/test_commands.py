@@ -17,6 +17,7 @@ from tests.browser.test_access import faults
 from tests.browser.test_pages import ALMATY, add_tracker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+SMALL = {"width": 800, "height": 600}  # of the map, which is drawn without a graphics card
 
 
 @asynccontextmanager
@@ -49,7 +50,7 @@ async def open_for(page: Page, name: str) -> None:
 async def test_an_engine_is_stopped_only_after_a_second_question_and_not_at_speed(visits: Visits, world: World) -> None:
     imei = "863000000000711"
     device_id = await add_tracker(world, imei, "Truck 7")
-    async with Gt06(world, imei) as tracker, visits.signed_in(at=f"/?device={device_id}") as page:
+    async with Gt06(world, imei) as tracker, visits.signed_in(at=f"/?device={device_id}", size=SMALL) as page:
         await tracker.report(*ALMATY, speed_kmh=62)
         await expect(page.locator("#card-speed")).to_have_text("62 km/h")
         await page.click("#card-command")
@@ -279,5 +280,5 @@ async def test_refusals_are_told_in_the_viewers_language(visits: Visits, world: 
         await page.press("[aria-controls=spread-options]", "Enter")
         await page.click(".command-form [type=submit]")
         await expect(page.locator(".command-form .form-error")).to_have_text(
-            "Трекеры с протоколом osmand не принимают эту команду."
+            "Телефон: трекер с протоколом osmand не принимает эту команду."
         )

@@ -124,9 +124,12 @@ export class ApiError extends Error {
   }
 }
 
+/** Of many vehicles the one that can't be told something, as the English detail names it. */
+const whose = (detail: string): string => /^(.+) can't be told so\./.exec(detail)?.[1] ?? "";
+
 /** The server's refusals that a person meets on the pages, by their titles. The API's own language is English; these are sentences for the
  * viewer, and tests/browser asks the server for each, so that a title that changes is noticed. */
-const REFUSALS: readonly (readonly [RegExp, (found: RegExpMatchArray) => string])[] = [
+const REFUSALS: readonly (readonly [RegExp, (found: RegExpMatchArray, detail: string) => string])[] = [
   [/^The tracker .+ is in use already$/, () => t("A tracker with this id has been added already. Check the id, or remove the other one.")],
   [/^Wrong e-mail or password$/, () => t("The e-mail or the password is wrong.")],
   [/^Too many failed logins$/, () => t("There were too many attempts. Try again a little later.")],
@@ -146,8 +149,8 @@ const REFUSALS: readonly (readonly [RegExp, (found: RegExpMatchArray) => string]
   [/^(.+) has no phone number$/, ([, name = ""]) => t("No phone number is known of {name}. Write that of its SIM card into the tracker's form.", { name })],
   [/^(\d+) commands wait for (.+) already$/, ([, n = "", name = ""]) => t("{n} commands wait for {name} already. Withdraw some of them first.", { n, name })],
   [/^(.+) is (?:blocked|disabled)$/, ([, name = ""]) => t("{name} is blocked or switched off. The list of trackers says why.", { name })],
-  [/: not by SMS to \S+ trackers$/, () => t("This command can't be sent to this kind of tracker by SMS.")],
-  [/: not to (\S+) trackers$/, ([, protocol = ""]) => t("Trackers that report by {protocol} do not take this command.", { protocol })],
+  [/: not by SMS to \S+ trackers$/, (_, detail) => t("{name} does not take this command by SMS.", { name: whose(detail) })],
+  [/: not to (\S+) trackers$/, ([, protocol = ""], detail) => t("{name} does not take this command: it reports by {protocol}.", { name: whose(detail), protocol })],
   [/^This server sends no SMS$/, () => t("This server can't send SMS yet. The provider sets that up.")],
   [/^It has been sent already$/, () => t("It has been sent already: what has left can't be taken back.")],
   [/^No such command$/, () => t("This command has been removed, or it isn't yours.")],
@@ -190,7 +193,7 @@ function sentence(status: number, problem: ProblemDetails): string {
   if (refused) return refused;
   for (const [pattern, told] of REFUSALS) {
     const found = pattern.exec(String(title));
-    if (found) return told(found);
+    if (found) return told(found, String(detail));
   }
   if (Array.isArray(errors)) {
     const fields = errors.flatMap((one: { field?: unknown }) => (typeof one.field === "string" ? one.field : []));
