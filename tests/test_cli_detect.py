@@ -123,7 +123,8 @@ def test_a_session_that_the_page_has_saved(tmp_path: Path) -> None:
     assert talks_of(str(path)) == [Talk([LOGIN, REPORT])]
     assert run(str(path))[1].startswith("gt06 ")
     explained = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["decode", "gt06", str(path)])
-    assert (explained.exit_code, f"says it is {ID}" in explained.output, explained.output.count("43.20000") > 0) == (0, True, True)
+    told = (f"says it is {ID}" in explained.output, explained.output.count("43.20000") > 0)
+    assert (explained.exit_code, *told) == (0, True, True)
 
 
 def ip(payload: bytes, *, port: int, udp: bool = False, number: int = 0, flags: int = 0x18, six: bool = False) -> bytes:

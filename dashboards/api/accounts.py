@@ -72,8 +72,8 @@ async def get_account(account_id: PathId, viewer: auth.User, shared: Shared) -> 
 async def change_account(
     account_id: PathId, change: AccountChange, viewer: auth.Administrator, author: Author, shared: Shared
 ) -> Response:
-    """A disabled account's people can't sign in; its trackers are still heard. `mqttPublish`: its positions, states and events are
-    published to the broker; `mqttDiscovery`: and Home Assistant finds its trackers there."""
+    """A disabled account's people can't sign in; its trackers are still heard. `mqttPublish`: its positions, states and events
+    are published to the broker; `mqttDiscovery`: and Home Assistant finds its trackers there."""
     row = await _account(shared, viewer, account_id)
     given = {name: value for name in change.model_fields_set if (value := getattr(change, name)) is not None}
 
