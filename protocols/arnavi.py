@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from operator import xor
 
@@ -31,7 +31,7 @@ from protocols.fields import KMH_PER_KNOT, minutes, time_ms
 from protocols.frames import ANSWER, Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream, utc_now
 
 LARGEST_FRAME_BYTES = 128 << 10
 LONGEST_LINE_BYTES = 1024
@@ -39,10 +39,6 @@ HEADER, PACKAGE, END, DOLLAR, OWN_ANSWER = 0xFF, 0x5B, 0x5D, 0x24, 0xFD
 HEADER_BYTES = {0x22: 10, 0x23: 10, 0x24: 18, 0x25: 10}
 PING, TAGGED, TEXT, FILE, BINARY = 0, 1, 3, 4, 6
 RECORD_BYTES = 8  # type, length, time and sum around the content
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Link(Stream):

@@ -26,7 +26,7 @@ class Cursor:
 
     def take(self, count: int) -> bytes:
         end = self.at + count
-        if end > len(self.data):
+        if count < 0 or end > len(self.data):
             raise CantRead("the message ends inside a field")
         taken = self.data[self.at : end]
         self.at = end
@@ -43,6 +43,12 @@ class Cursor:
 
     def rest(self) -> bytes:
         return self.take(self.left)
+
+    def unsigned(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "big")
+
+    def signed(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "big", signed=True)
 
     def u8(self) -> int:
         at = self.at

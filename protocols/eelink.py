@@ -38,7 +38,7 @@ from protocols.cursor import Around, Cursor
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream, utc_now
 
 # Photos come in pieces of at most 1 KB, a list of beacons in one packet; a length is 16 bits.
 LARGEST_FRAME_BYTES = 8192
@@ -58,10 +58,6 @@ ALARMS = {
     0x25: "removing", 0x81: "lowspeed", 0x82: "overspeed", 0x83: "geofenceEnter", 0x84: "geofenceExit", 0x85: "accident",
     0x86: "fallDown",
 }  # fmt: skip
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def checksum(data: bytes) -> int:

@@ -30,7 +30,7 @@ from protocols.commands import Answer, CannotSend, Command
 from protocols.frames import Frame
 from protocols.reports import CantRead, Report, decode_each
 from protocols.session import Codec, Received
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream, utc_now
 
 LARGEST_FRAME_BYTES = 3 + 0x7FFF + 2
 TAGGED, PHOTO, COMPRESSED, ANSWERED, IGNORED = 0x01, 0x07, 0x08, 0x02, 0x15
@@ -40,10 +40,6 @@ IMEI, IMEI_BYTES = 0x03, 15
 NUMBER, TEXT, REST, EXTENDED, ARRAY = 0xE0, 0xE1, 0xEB, 0xFE, 0xEA
 SHORT, LONG = -1, -2  # sizes of tags that begin with their length, u8 or u16
 DAY_S = 86_400
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 # --- Tags --------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ A protocol's own session says how its messages are cut and what each means:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime
 
 from protocols.commands import CannotSend, Command
 from protocols.errors import BadFrame
@@ -30,6 +31,11 @@ LONGEST_ID = 128
 MOST_WAITING_BYTES = 256 << 10  # behind a login: what one read of a socket may bring
 
 Buffer = bytes | bytearray
+
+
+def utc_now() -> datetime:
+    """For answers that hold the time: the one clock of sessions, handed in so that tests can hold it."""
+    return datetime.now(UTC)
 
 
 class Stream(ABC):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from protocols.gt06.fields import ALARM_CODES, Reader, ReadKind, Report, bcd_date_ms, date_ms
+from protocols.cursor import Cursor
+from protocols.gt06.fields import ALARM_CODES, ReadKind, Report, bcd_date_ms, date_ms
 
 
 def cells(*, area: int = 2, tower: int = 3, count: int = 7, wifi: bool = False) -> ReadKind:
     """A reader of the date, a fixed number of cells with their signal, and perhaps access points."""
 
-    def read_cells(r: Reader, report: Report, zone_s: int) -> None:
+    def read_cells(r: Cursor, report: Report, zone_s: int) -> None:
         report.time_ms = date_ms(r, zone_s)
         mcc = r.u16()
         mnc = r.u16() if mcc & 0x8000 else r.u8()
@@ -21,16 +22,16 @@ def cells(*, area: int = 2, tower: int = 3, count: int = 7, wifi: bool = False) 
     return read_cells
 
 
-def neighbour(r: Reader, report: Report, mcc: int, mnc: int, area: int, tower: int) -> None:
+def neighbour(r: Cursor, report: Report, mcc: int, mnc: int, area: int, tower: int) -> None:
     report.cell(mcc, mnc, r.unsigned(area), r.unsigned(tower), -r.u8())
 
 
-def access_points(r: Reader, report: Report) -> None:
+def access_points(r: Cursor, report: Report) -> None:
     for _ in range(r.u8()):
         report.access_point(r.take(6), r.u8())
 
 
-def wanway_cells(r: Reader, report: Report, zone_s: int) -> None:
+def wanway_cells(r: Cursor, report: Report, zone_s: int) -> None:
     report.time_ms = date_ms(r, zone_s)
     r.u8()  # timing advance
     mcc = r.u16()
@@ -39,7 +40,7 @@ def wanway_cells(r: Reader, report: Report, zone_s: int) -> None:
         neighbour(r, report, mcc, mnc, 2, 3)
 
 
-def sl4x_cells(r: Reader, report: Report, zone_s: int) -> None:
+def sl4x_cells(r: Cursor, report: Report, zone_s: int) -> None:
     """0x34 of SL4X: as many cells as there is room for."""
     report.time_ms = date_ms(r, zone_s)
     r.u8()  # timing advance
@@ -48,7 +49,7 @@ def sl4x_cells(r: Reader, report: Report, zone_s: int) -> None:
         neighbour(r, report, mcc, mnc, 2, 4)
 
 
-def wifi_alarm(r: Reader, report: Report, zone_s: int) -> None:
+def wifi_alarm(r: Cursor, report: Report, zone_s: int) -> None:
     report.time_ms = date_ms(r, zone_s)
     mcc = r.u16()
     mnc = r.u16() if mcc & 0x8000 else r.u8()
@@ -61,7 +62,7 @@ def wifi_alarm(r: Reader, report: Report, zone_s: int) -> None:
     report.alarm(ALARM_CODES.get((language >> 4) << 8 | code))
 
 
-def wifi(r: Reader, report: Report, zone_s: int) -> None:
+def wifi(r: Cursor, report: Report, zone_s: int) -> None:
     """The frames without a checksum; the session puts their count of access points first."""
     count = r.u8()
     report.time_ms = bcd_date_ms(r)
@@ -72,7 +73,7 @@ def wifi(r: Reader, report: Report, zone_s: int) -> None:
         report.cell(mcc, mnc, r.u16(), r.u16(), r.u8())
 
 
-def wifi_macs(r: Reader, report: Report, zone_s: int) -> None:
+def wifi_macs(r: Cursor, report: Report, zone_s: int) -> None:
     report.time_ms = date_ms(r, zone_s)
     for _ in range(r.u8()):
         r.u16()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.columns import ALARM_BIT
+from protocols.cursor import Cursor
 
 DEGREES = 1.0 / 1_800_000  # a unit of latitude or longitude: 1/30000 minute
 IGNITION_SENT, IGNITION, FIXED, WEST, NORTH, COURSE = 0x4000, 0x8000, 0x1000, 0x0800, 0x0400, 0x03FF  # bits of a place's flags
@@ -55,52 +56,6 @@ def upload_words(event: int, archive: int) -> dict[str, Any]:
 STATUS_JSON: tuple[bytes, ...] = tuple(msgspec.json.encode(status_words(status)) for status in range(256))
 
 
-class TooShortError(ValueError):
-    """The content ends inside a field."""
-
-    def __init__(self) -> None:
-        super().__init__("the content ends inside a field")
-
-
-class Reader:
-    """A cursor over a frame's content; numbers are big-endian. Raises TooShortError past the end."""
-
-    __slots__ = ("at", "data")
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.data, self.at = data, at
-
-    @property
-    def left(self) -> int:
-        return len(self.data) - self.at
-
-    def take(self, count: int) -> bytes:
-        end = self.at + count
-        if count < 0 or end > len(self.data):
-            raise TooShortError
-        taken = self.data[self.at : end]
-        self.at = end
-        return taken
-
-    def unsigned(self, width: int) -> int:
-        return int.from_bytes(self.take(width), "big")
-
-    def signed(self, width: int) -> int:
-        return int.from_bytes(self.take(width), "big", signed=True)
-
-    def u8(self) -> int:
-        return self.unsigned(1)
-
-    def u16(self) -> int:
-        return self.unsigned(2)
-
-    def u32(self) -> int:
-        return self.unsigned(4)
-
-    def rest(self) -> bytes:
-        return self.take(self.left)
-
-
 class Report:
     """One row of columns while it is being read."""
 
@@ -136,20 +91,20 @@ class Report:
         return msgspec.json.encode(self.more) if self.more else None
 
 
-ReadKind = Callable[[Reader, Report, int], None]  # a reader of one kind: cursor, row to fill, zone in seconds
+ReadKind = Callable[[Cursor, Report, int], None]  # a reader of one kind: cursor, row to fill, zone in seconds
 
 
 def unix_ms(seconds: int) -> int:
     return seconds * 1000
 
 
-def date_ms(r: Reader, zone_s: int) -> int:
+def date_ms(r: Cursor, zone_s: int) -> int:
     """Six binary numbers y m d h m s. Raises ValueError when they are no date."""
     year, month, day, hour, minute, second = r.take(6)
     return _instant_ms(year, month, day, hour, minute, second) - zone_s * 1000
 
 
-def bcd_date_ms(r: Reader) -> int:
+def bcd_date_ms(r: Cursor) -> int:
     """Six numbers of two decimal digits each, in UTC. Raises ValueError when they are no date."""
     digits = r.take(6).hex()
     year, month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(0, 12, 2))
@@ -172,13 +127,13 @@ def off_the_earth(latitude: float, longitude: float) -> str:
     return f"no such place: {latitude:.5f}, {longitude:.5f}"
 
 
-def place(r: Reader, report: Report, zone_s: int) -> None:
+def place(r: Cursor, report: Report, zone_s: int) -> None:
     """Date and place as in every location."""
     report.time_ms = date_ms(r, zone_s)
     fix(r, report)
 
 
-def fix(r: Reader, report: Report) -> None:
+def fix(r: Cursor, report: Report) -> None:
     """Satellites and place, without the date."""
     report.numbers["satellites"] = r.u8() & 0x0F
     latitude, longitude = r.u32(), r.u32()
@@ -197,21 +152,21 @@ def point(report: Report, latitude: int, longitude: int, flags: int) -> None:
         report.numbers["ignition"] = bool(flags & IGNITION)
 
 
-def cell(r: Reader, report: Report, *, area: int = 2, tower: int = 3, wide: bool = False, signal: int = 0) -> None:
+def cell(r: Cursor, report: Report, *, area: int = 2, tower: int = 3, wide: bool = False, signal: int = 0) -> None:
     """One cell; area, tower and signal are the widths of their fields in bytes, wide that of the network code."""
     mcc = r.u16()
     mnc = r.u16() if wide or mcc & 0x8000 else r.u8()
     report.cell(mcc, mnc, r.unsigned(area), r.unsigned(tower), r.unsigned(signal) if signal else None)
 
 
-def typed_cell(r: Reader, report: Report) -> None:
+def typed_cell(r: Cursor, report: Report) -> None:
     if r.u8() >= 3:  # LTE
         cell(r, report, area=4, tower=8, signal=2)
     else:
         cell(r, report, signal=1)
 
 
-def status(r: Reader, report: Report) -> None:
+def status(r: Cursor, report: Report) -> None:
     """The flags of a status; what follows them differs."""
     flags = r.u8()
     report.numbers["ignition"] = bool(flags & 0x02)
@@ -219,13 +174,13 @@ def status(r: Reader, report: Report) -> None:
     report.alarm(STATUS_ALARMS[flags >> 3 & 7])
 
 
-def battery(r: Reader, report: Report) -> None:
+def battery(r: Cursor, report: Report) -> None:
     percent = float(BATTERY_PERCENT[r.u8()])
     if percent == percent:
         report.numbers["battery_percent"] = percent
 
 
-def bar_status(r: Reader, report: Report, *, long_codes: bool = False) -> None:
+def bar_status(r: Cursor, report: Report, *, long_codes: bool = False) -> None:
     """Flags, battery, signal, alarm and language; with long codes the language's high half belongs to the alarm."""
     status(r, report)
     battery(r, report)

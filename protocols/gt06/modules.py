@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from protocols.gt06.fields import Reader, ReadKind, Report, point, unix_ms
+from protocols.cursor import Cursor
+from protocols.gt06.fields import ReadKind, Report, point, unix_ms
 
 
-def modular(r: Reader, report: Report, zone_s: int) -> None:
+def modular(r: Cursor, report: Report, zone_s: int) -> None:
     """0x70: modules, each id u16, length u16, content."""
     sent_ms: int | None = None
     while r.left >= 4:
-        number, module = r.u16(), Reader(r.take(r.u16()))
+        number, module = r.u16(), Cursor(r.take(r.u16()))
         if number == 0x2C:
             sent_ms = unix_ms(module.u32())
         elif number in MODULES:
@@ -18,50 +19,50 @@ def modular(r: Reader, report: Report, zone_s: int) -> None:
         report.time_ms = sent_ms
 
 
-def module_iccid(r: Reader, report: Report, zone_s: int) -> None:
+def module_iccid(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["iccid"] = r.take(10).hex().rstrip("f")
 
 
-def module_satellites(r: Reader, report: Report, zone_s: int) -> None:
+def module_satellites(r: Cursor, report: Report, zone_s: int) -> None:
     report.numbers["satellites"] = r.u8()
 
 
-def module_visible(r: Reader, report: Report, zone_s: int) -> None:
+def module_visible(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["satVisible"] = r.u8()
 
 
-def module_cell(r: Reader, report: Report, zone_s: int) -> None:
+def module_cell(r: Cursor, report: Report, zone_s: int) -> None:
     mcc, mnc, area, tower = r.u16(), r.u16(), r.u16(), r.unsigned(3)
     if tower:
         report.cell(mcc, mnc, area, tower, r.u8())
 
 
-def module_battery(r: Reader, report: Report, zone_s: int) -> None:
+def module_battery(r: Cursor, report: Report, zone_s: int) -> None:
     report.numbers["battery_v"] = r.u16() / 100
 
 
-def module_hdop(r: Reader, report: Report, zone_s: int) -> None:
+def module_hdop(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["hdop"] = r.u8() / 10
 
 
-def module_index(r: Reader, report: Report, zone_s: int) -> None:
+def module_index(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["index"] = r.u32()
 
 
-def module_inputs(r: Reader, report: Report, zone_s: int) -> None:
+def module_inputs(r: Cursor, report: Report, zone_s: int) -> None:
     inputs = r.u8()
     report.more |= {"door": inputs & 0x0F > 0, "tamper": inputs >> 4 > 0}
 
 
-def module_boot(r: Reader, report: Report, zone_s: int) -> None:
+def module_boot(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["bootReason"] = r.u8()
 
 
-def module_odometer(r: Reader, report: Report, zone_s: int) -> None:
+def module_odometer(r: Cursor, report: Report, zone_s: int) -> None:
     report.numbers["odometer_m"] = r.u32()
 
 
-def module_place(r: Reader, report: Report, zone_s: int) -> None:
+def module_place(r: Cursor, report: Report, zone_s: int) -> None:
     report.time_ms = unix_ms(r.u32())
     report.numbers |= {"satellites": r.u8(), "altitude_m": r.signed(2)}
     latitude, longitude = r.u32(), r.u32()
@@ -75,13 +76,13 @@ MODULE_ALARMS: dict[int, str] = {
 }  # fmt: skip
 
 
-def module_event(r: Reader, report: Report, zone_s: int) -> None:
+def module_event(r: Cursor, report: Report, zone_s: int) -> None:
     event = r.u8()
     report.more["event"] = event
     report.alarm(MODULE_ALARMS.get(event))
 
 
-def module_tag(r: Reader, report: Report, zone_s: int) -> None:
+def module_tag(r: Cursor, report: Report, zone_s: int) -> None:
     report.more |= {"tag1Id": r.take(6).hex(), "tag1Battery": r.u16() / 1000, "tag1BatteryLevel": r.u8()}
     report.more |= {"tag1Temp": r.signed(2) / 10, "tag1Humidity": r.signed(2), "tag1Status": r.u8()}
 
@@ -103,11 +104,11 @@ MODULES: dict[int, ReadKind] = {
 }
 
 
-def device_status(r: Reader, report: Report, zone_s: int) -> None:
+def device_status(r: Cursor, report: Report, zone_s: int) -> None:
     """0xF1: time, then states, each id u16, length u8, content."""
     report.time_ms = unix_ms(r.u32())
     while r.left >= 3:
-        number, state = r.u16(), Reader(r.take(r.u8()))
+        number, state = r.u16(), Cursor(r.take(r.u8()))
         if number == 0x01:
             report.numbers["motion"] = state.u8() in (2, 4)
         elif number == 0x02:
@@ -124,20 +125,20 @@ def device_status(r: Reader, report: Report, zone_s: int) -> None:
             report.more["batteryTemp"] = state.u16() / 10
 
 
-def peripheral(r: Reader, report: Report, zone_s: int) -> None:
+def peripheral(r: Cursor, report: Report, zone_s: int) -> None:
     """0xF2: time, then what hangs on the tracker; a tag's length has two bytes, others' one, or two when it starts with 0."""
     report.time_ms = unix_ms(r.u32())
     while r.left >= 3:
         number = r.u16()
         if number == 0x0A:
-            bluetooth_tag(Reader(r.take(r.u16())), report)
+            bluetooth_tag(Cursor(r.take(r.u16())), report)
         elif number == 0x0C:
-            external_battery(Reader(r.take(r.u8())), report)
+            external_battery(Cursor(r.take(r.u8())), report)
         else:
             r.take(r.u8() or r.u8())
 
 
-def bluetooth_tag(r: Reader, report: Report) -> None:
+def bluetooth_tag(r: Cursor, report: Report) -> None:
     r.u8()  # kind of address
     report.more["mac"] = r.take(6).hex()
     event, value = r.u8(), r.u8()
@@ -147,7 +148,7 @@ def bluetooth_tag(r: Reader, report: Report) -> None:
     report.more |= {"dataType": r.u8(), "dataDetails": r.rest().hex()}
 
 
-def external_battery(r: Reader, report: Report) -> None:
+def external_battery(r: Cursor, report: Report) -> None:
     report.more["externalBatteryLevel"] = r.u8()
     if r.u8():
         report.more["externalBatteryCharge"] = True

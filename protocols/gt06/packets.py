@@ -7,8 +7,10 @@ by kind and length, so that no model's name appears in a reader that others shar
 
 from __future__ import annotations
 
+from protocols.cursor import Cursor
 from protocols.gt06 import cells, modules, places, statuses, words
-from protocols.gt06.fields import Reader, ReadKind, Report, TooShortError
+from protocols.gt06.fields import ReadKind, Report
+from protocols.reports import CantRead
 
 
 def read(kind: str, content: bytes, zone_s: int) -> Report | str:
@@ -18,9 +20,9 @@ def read(kind: str, content: bytes, zone_s: int) -> Report | str:
         return f"no manual of ours knows the kind {kind}"
     report = Report()
     try:
-        reader(Reader(content), report, zone_s)
+        reader(Cursor(content), report, zone_s)
     except ValueError as error:
-        if not (isinstance(error, TooShortError) and "latitude" in report.numbers):
+        if not (isinstance(error, CantRead) and "latitude" in report.numbers):
             return str(error)
         report.more["incomplete"] = True  # clones leave fields out, and a place is worth more than what they say beside it
     return report
@@ -36,7 +38,7 @@ def variant(kind: str, size: int) -> ReadKind | None:
     return known
 
 
-def picture(r: Reader, report: Report, zone_s: int) -> None:
+def picture(r: Cursor, report: Report, zone_s: int) -> None:
     raise ValueError("a piece of a picture; pictures are not taken in")
 
 

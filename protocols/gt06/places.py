@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from protocols.gt06.fields import ALARM_CODES, Reader, Report, battery, cell, place, status, text, typed_cell, upload_words
+from protocols.cursor import Cursor
+from protocols.gt06.fields import ALARM_CODES, Report, battery, cell, place, status, text, typed_cell, upload_words
 
 
-def location(r: Reader, report: Report, zone_s: int) -> None:
+def location(r: Cursor, report: Report, zone_s: int) -> None:
     """Place, cell and, in known lengths, ignition, reason of sending and odometer."""
     place(r, report, zone_s)
     if r.left >= 8:
@@ -13,14 +14,14 @@ def location(r: Reader, report: Report, zone_s: int) -> None:
     upload(r, report)
 
 
-def location_with_driver(r: Reader, report: Report, zone_s: int) -> None:
+def location_with_driver(r: Cursor, report: Report, zone_s: int) -> None:
     """0x25 of XT40, where it is not one of `nt_location`'s: a cell of four bytes."""
     place(r, report, zone_s)
     cell(r, report, tower=4)
     upload(r, report)
 
 
-def upload(r: Reader, report: Report) -> None:
+def upload(r: Cursor, report: Report) -> None:
     if r.left in (3, 7):
         report.numbers["ignition"] = r.u8() > 0
         report.more |= upload_words(r.u8(), r.u8())
@@ -28,19 +29,19 @@ def upload(r: Reader, report: Report) -> None:
         report.numbers["odometer_m"] = r.u32()
 
 
-def place_only(r: Reader, report: Report, zone_s: int) -> None:
+def place_only(r: Cursor, report: Report, zone_s: int) -> None:
     """0x1A asks for an address by phone, 0x1E lists seven cells: neither list is needed beside a place."""
     place(r, report, zone_s)
 
 
-def location_modules(r: Reader, report: Report, zone_s: int) -> None:
+def location_modules(r: Cursor, report: Report, zone_s: int) -> None:
     """0x37: a location and modules, each id u16, length u8, content."""
     place(r, report, zone_s)
     cell(r, report)
     report.numbers["ignition"] = r.u8() > 0
     report.more |= upload_words(r.u8(), r.u8())
     while r.left >= 3:
-        number, module = r.u16(), Reader(r.take(r.u8()))
+        number, module = r.u16(), Cursor(r.take(r.u8()))
         if number == 0x27:
             report.numbers["power_v"] = module.u16() / 100
         elif number == 0x2E:
@@ -49,21 +50,21 @@ def location_modules(r: Reader, report: Report, zone_s: int) -> None:
             report.numbers["accuracy_m"] = module.u16() / 100
 
 
-def location_with_imei(r: Reader, report: Report, zone_s: int) -> None:
+def location_with_imei(r: Cursor, report: Report, zone_s: int) -> None:
     """QH302R puts its IMEI before the place; no year from 2010 on begins like an IMEI."""
     if r.data[0] < 10:
         r.take(8)
     location(r, report, zone_s)
 
 
-def location_4g(r: Reader, report: Report, zone_s: int) -> None:
+def location_4g(r: Cursor, report: Report, zone_s: int) -> None:
     """0x38: why it was sent, whether again, and a cell of any generation."""
     place(r, report, zone_s)
     report.more |= upload_words(r.u8(), r.u8())
     typed_cell(r, report)
 
 
-def x1_location(r: Reader, report: Report, zone_s: int) -> None:
+def x1_location(r: Cursor, report: Report, zone_s: int) -> None:
     """0x34 of X1, whose voltages are 0.01 V, the vehicle's first."""
     r.u32()  # data and alarm
     place(r, report, zone_s)
@@ -79,20 +80,20 @@ def x1_location(r: Reader, report: Report, zone_s: int) -> None:
         report.more[f"adc{number}"] = r.u16() / 100
 
 
-def ibutton(r: Reader, report: Report, zone_s: int) -> None:
+def ibutton(r: Cursor, report: Report, zone_s: int) -> None:
     r.take(8)  # IMEI
     place(r, report, zone_s)
     cell(r, report, tower=4)
     report.more["driverUniqueId"] = str(r.unsigned(6))
 
 
-def sr411_location(r: Reader, report: Report, zone_s: int) -> None:
+def sr411_location(r: Cursor, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report)
     report.numbers |= {"ignition": r.u8() > 0, "power_v": r.u16() / 100, "battery_v": r.u16() / 100}
 
 
-def card_location(r: Reader, report: Report, zone_s: int) -> None:
+def card_location(r: Cursor, report: Report, zone_s: int) -> None:
     """GT06E with a card reader."""
     place(r, report, zone_s)
     cell(r, report)
@@ -101,14 +102,14 @@ def card_location(r: Reader, report: Report, zone_s: int) -> None:
         report.more["card"] = card
 
 
-def wetrust_location(r: Reader, report: Report, zone_s: int) -> None:
+def wetrust_location(r: Cursor, report: Report, zone_s: int) -> None:
     card_location(r, report, zone_s)
     if r.u8():
         report.alarm("general")
     report.more |= {"cardStatus": r.u8(), "drivingTime": r.u16()}
 
 
-def benway_location(r: Reader, report: Report, zone_s: int) -> None:
+def benway_location(r: Cursor, report: Report, zone_s: int) -> None:
     """Two bytes of bits: 15 ignition, 14 second input, 12 temperature rather than voltage."""
     place(r, report, zone_s)
     cell(r, report)
@@ -122,7 +123,7 @@ def benway_location(r: Reader, report: Report, zone_s: int) -> None:
         report.more["adc1"] = (bits & 0x3FF) * (1 if bits & 0x2000 else 0.1)
 
 
-def vxt01_location(r: Reader, report: Report, zone_s: int) -> None:
+def vxt01_location(r: Cursor, report: Report, zone_s: int) -> None:
     """A status of volts behind the cell; the seventh alarm of its flags is overspeed."""
     place(r, report, zone_s)
     cell(r, report)
@@ -134,12 +135,12 @@ def vxt01_location(r: Reader, report: Report, zone_s: int) -> None:
         report.alarm("overspeed")
 
 
-def volts_status(r: Reader, report: Report) -> None:
+def volts_status(r: Cursor, report: Report) -> None:
     status(r, report)
     report.numbers |= {"power_v": r.u16() / 100, "gsm": r.u8()}
 
 
-def s5_location(r: Reader, report: Report, zone_s: int) -> None:
+def s5_location(r: Cursor, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report)
     volts_status(r, report)
@@ -150,7 +151,7 @@ def s5_location(r: Reader, report: Report, zone_s: int) -> None:
     report.numbers["odometer_m"] = r.u32() * 10
 
 
-def seeworld_location(r: Reader, report: Report, zone_s: int) -> None:
+def seeworld_location(r: Cursor, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report, tower=4)
     report.numbers["ignition"] = r.u8() > 0
@@ -161,7 +162,7 @@ def seeworld_location(r: Reader, report: Report, zone_s: int) -> None:
     report.more |= {"temp1": (-(degrees & 0x7FFF) if degrees & 0x8000 else degrees) / 100, "humidity": r.u16() / 100}
 
 
-def sl4x_location(r: Reader, report: Report, zone_s: int) -> None:
+def sl4x_location(r: Cursor, report: Report, zone_s: int) -> None:
     """0x31. The cell is u64 in trackers without an odometer, u32 in those with one; both make the same length."""
     place(r, report, zone_s)
     wide_tower = r.data[r.at + 6 : r.at + 10] == bytes(4)
@@ -173,13 +174,13 @@ def sl4x_location(r: Reader, report: Report, zone_s: int) -> None:
     report.numbers["altitude_m"] = r.signed(2)
 
 
-def rfid_location(r: Reader, report: Report, zone_s: int) -> None:
+def rfid_location(r: Cursor, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report)
     report.more["driverUniqueId"] = r.take(8).hex()
 
 
-def nt_location(r: Reader, report: Report, zone_s: int) -> None:
+def nt_location(r: Cursor, report: Report, zone_s: int) -> None:
     """NT11 to NT46, VL100 and XT40: source, IMEI and the tracker's own time before the place, telemetry and driver behind."""
     if any(digit > 9 for byte in r.data[1:9] for digit in divmod(byte, 16)):
         location(r, report, zone_s)  # only a place
@@ -199,7 +200,7 @@ def nt_location(r: Reader, report: Report, zone_s: int) -> None:
         report.more["driverUniqueId"] = r.take(length - 1).hex()
 
 
-def lw4g_location(r: Reader, report: Report, zone_s: int) -> None:
+def lw4g_location(r: Cursor, report: Report, zone_s: int) -> None:
     place(r, report, zone_s)
     cell(r, report, area=4, tower=8)
     r.u8()  # network

@@ -19,7 +19,7 @@ from protocols.errors import BadFrame
 from protocols.frames import Frame
 from protocols.gt06 import commands, packets
 from protocols.session import Received
-from protocols.streams import MOST_REJECTED
+from protocols.streams import MOST_REJECTED, utc_now
 
 LARGEST_FRAME_BYTES = 8192  # camera pieces are the largest seen, a little over 1 KB
 MOST_STRAY_BYTES = LARGEST_FRAME_BYTES  # between two frames; whoever sends more does not speak GT06
@@ -40,10 +40,6 @@ ANSWERED_LONG = frozenset((0x32, 0x33))  # long frames whose reply is long, too 
 ANSWERED_SHORT = frozenset(
     (0x13, 0x16, 0x21, 0x26, 0x27, 0x36, 0x39, 0x70, 0xA0, 0xA4, 0xF1, 0xF2)
 )  # long frames with a short reply
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Kind(NamedTuple):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from protocols.gt06.fields import Reader, ReadKind, Report, date_ms, hexadecimal, text, unix_ms
+from protocols.cursor import Cursor
+from protocols.gt06.fields import ReadKind, Report, date_ms, hexadecimal, text, unix_ms
 
 
-def command_result(r: Reader, report: Report, zone_s: int) -> None:
+def command_result(r: Cursor, report: Report, zone_s: int) -> None:
     """0x15: length, the server's own four bytes, text; some clones send the length as 0 and pad with zeros."""
     length = r.u8()
     r.u32()
@@ -27,7 +28,7 @@ SPOKEN_PLACE = re.compile(
 )
 
 
-def long_command_result(r: Reader, report: Report, zone_s: int) -> None:
+def long_command_result(r: Cursor, report: Report, zone_s: int) -> None:
     """0x21: the server's own four bytes, encoding (1 ASCII, 2 UTF-16), text."""
     r.u32()
     encoding, data = r.u8(), r.rest()
@@ -53,11 +54,11 @@ def on_the_earth(degrees: float, most: float) -> float:
     return degrees
 
 
-def short_information(r: Reader, report: Report, zone_s: int) -> None:
+def short_information(r: Cursor, report: Report, zone_s: int) -> None:
     report.numbers["power_v"] = r.signed(2) / 100
 
 
-def information(r: Reader, report: Report, zone_s: int) -> None:
+def information(r: Cursor, report: Report, zone_s: int) -> None:
     """0x94: the first byte says of what."""
     subject = r.u8()
     reader = INFORMATION.get(subject)
@@ -66,7 +67,7 @@ def information(r: Reader, report: Report, zone_s: int) -> None:
     reader(r, report, zone_s)
 
 
-def voltage(r: Reader, report: Report, zone_s: int) -> None:
+def voltage(r: Cursor, report: Report, zone_s: int) -> None:
     report.more["adc1"] = r.u16() / 100
 
 
@@ -76,7 +77,7 @@ SYNCHRONISED: dict[str, str] = {
 }  # fmt: skip
 
 
-def synchronised(r: Reader, report: Report, zone_s: int) -> None:
+def synchronised(r: Cursor, report: Report, zone_s: int) -> None:
     """Settings as NAME=VALUE; the known ones hold bits in hexadecimal."""
     for pair in text(r.rest()).split(";"):
         name, _, value = pair.partition("=")
@@ -86,19 +87,19 @@ def synchronised(r: Reader, report: Report, zone_s: int) -> None:
             report.more["iccid"] = value.rstrip("Ff")
 
 
-def door(r: Reader, report: Report, zone_s: int) -> None:
+def door(r: Cursor, report: Report, zone_s: int) -> None:
     if r.left >= 7:
         report.time_ms = date_ms(r, zone_s)
     flags = r.u8()
     report.more |= {"door": bool(flags & 0x01), "io1": bool(flags & 0x04)}
 
 
-def sim_card(r: Reader, report: Report, zone_s: int) -> None:
+def sim_card(r: Cursor, report: Report, zone_s: int) -> None:
     r.take(16)  # IMEI, IMSI
     report.more["iccid"] = r.take(10).hex().rstrip("f")
 
 
-def network_or_power(r: Reader, report: Report, zone_s: int) -> None:
+def network_or_power(r: Cursor, report: Report, zone_s: int) -> None:
     if r.left == 1:
         report.more["networkTechnology"] = "4G" if r.u8() else "2G"
     else:
@@ -110,7 +111,7 @@ FUEL_SENSOR = re.compile(
 )
 
 
-def fuel_sensor(r: Reader, report: Report, zone_s: int) -> None:
+def fuel_sensor(r: Cursor, report: Report, zone_s: int) -> None:
     if r.left and r.data[r.at] != ord("!"):
         report.time_ms = date_ms(r, zone_s)
     sensor = FUEL_SENSOR.fullmatch(text(r.rest()))
@@ -119,7 +120,7 @@ def fuel_sensor(r: Reader, report: Report, zone_s: int) -> None:
     report.more |= {"temp1": float(sensor[1]), "fuel": float(sensor[2])}
 
 
-def serial_port(r: Reader, report: Report, zone_s: int) -> None:
+def serial_port(r: Cursor, report: Report, zone_s: int) -> None:
     """A reader's card in binary, or any words."""
     if r.left and chr(r.data[r.at]).isalpha():
         report.more["serial"] = text(r.rest())
@@ -128,7 +129,7 @@ def serial_port(r: Reader, report: Report, zone_s: int) -> None:
     report.more["driverUniqueId"] = r.take(4).hex()
 
 
-def climate(r: Reader, report: Report, zone_s: int) -> None:
+def climate(r: Cursor, report: Report, zone_s: int) -> None:
     report.more |= {"temp1": r.signed(4) / 10, "humidity": r.signed(4) / 10}
 
 
@@ -144,7 +145,7 @@ INFORMATION: dict[int, ReadKind] = {
 }
 
 
-def transparent(r: Reader, report: Report, zone_s: int) -> None:
+def transparent(r: Cursor, report: Report, zone_s: int) -> None:
     """0x9B: what came in on the serial port; text when all of it is."""
     r.u8()  # kind of device
     data = r.rest()
@@ -154,7 +155,7 @@ def transparent(r: Reader, report: Report, zone_s: int) -> None:
 OBD_PLACE_BYTES = 12  # satellites, latitude, longitude, speed, flags: the next location says the same
 
 
-def obd(r: Reader, report: Report, zone_s: int) -> None:
+def obd(r: Cursor, report: Report, zone_s: int) -> None:
     """0x8C of FM08ABC: pairs like 283=000274d8, the first two digits hexadecimal, values in hundredths."""
     report.time_ms = date_ms(r, zone_s)
     report.numbers["ignition"] = r.u8() > 0
@@ -176,7 +177,7 @@ OBD_WORDS: dict[str, str] = {"2B": "fuel", "2D": "coolantTemp", "35": "obdSpeed"
 OBD_COLUMNS: dict[str, tuple[str, float]] = {"28": ("odometer_m", 10), "49": ("engine_hours_s", 36)}  # 0.01 km, 0.01 h
 
 
-def battery_pack(r: Reader, report: Report, zone_s: int) -> None:
+def battery_pack(r: Cursor, report: Report, zone_s: int) -> None:
     """0x40 of WD-209, a battery's own computer."""
     r.take(8)  # serial number
     report.time_ms = unix_ms(r.u32())
@@ -191,7 +192,7 @@ def battery_pack(r: Reader, report: Report, zone_s: int) -> None:
     report.more |= {"controllerStatus": r.u32(), "controllerFault": r.u32()}
 
 
-def bluetooth_clock(r: Reader, report: Report, zone_s: int) -> None:
+def bluetooth_clock(r: Cursor, report: Report, zone_s: int) -> None:
     report.time_ms = date_ms(r, zone_s)
     report.numbers["gsm"] = r.signed(1)
     report.more |= {"tagMac": r.take(6).hex(), "tagUuid": r.take(16).hex(), "tagMajor": r.u16(), "tagMinor": r.u16()}

@@ -26,7 +26,7 @@ from protocols.jt808.wire import (
     xor,
 )
 from protocols.session import Received
-from protocols.streams import MORE, Buffer, Stream
+from protocols.streams import MORE, Buffer, Stream, utc_now
 
 # A body has at most 1,023 bytes by the standard, and 8,191 where a batch uses the bits of encryption for its length as well; the
 # longest header has 21, and each byte may be escaped.
@@ -66,10 +66,6 @@ KINDS = {  # what is stored, and whether the tracker waits for an acknowledgemen
     0x6006: ("text", True),
 }
 FRONT = b"\x80\x01\x00\x05"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Link(Stream):

@@ -486,7 +486,7 @@ def test_a_zone_makes_the_tracker_s_times_local(raw: bytes) -> None:
         pytest.param(
             short("22 180305070809 CB 0BEBC200 08417EB0 3D 145A" + CELL), "no such place: 111.11111, 76.95000", id="place"
         ),
-        pytest.param(short("12"), "the content ends inside a field", id="nothing"),
+        pytest.param(short("12"), "the message ends inside a field", id="nothing"),
         pytest.param(short("FE 00"), "no manual of ours knows the kind 0xfe", id="unknown kind"),
         pytest.param(long("94 77 00"), "no manual of ours knows the information 0x77", id="unknown information"),
         pytest.param(long("94 0D" + b"!AIOIL,broken".hex()), "not the words of a fuel sensor", id="sensor"),
