@@ -65,12 +65,14 @@ class CommandPages:
         device_id, state = number_in(device), state if state in STATES else ""
         found = await sql.rows(
             shared.server.database,
-            "page_commands",
+            "commands",
             CommandRow,
+            ids=None,
             before=before,
             device_id=device_id,
-            state=state or None,
+            states=[state] if state else None,
             limit=ROWS + 1,
+            offset=0,
             **viewer.scope,
         )
         rows = found[:ROWS]

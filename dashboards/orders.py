@@ -24,6 +24,7 @@ from telematics.store import commands as store
 from telematics.store.commands import NewCommand
 from telematics.store.database import Database
 
+ANY_COMMAND: dict[str, Any] = dict.fromkeys(("ids", "before", "device_id", "states"))  # what commands.sql takes, none asked for
 STATES = ("queued", "sent", "answered", "failed", "expired", "withdrawn")
 REASONS = (
     "offline", "not slow", "superseded", "moved", "cannot be sent", "refused by the tracker", "no answer to", "no phone number",
@@ -231,7 +232,7 @@ async def command_of(shared: State, viewer: Viewer, command_id: int) -> CommandR
 
 async def commands_of(database: Database, viewer: Viewer, ids: Sequence[int]) -> list[CommandRow]:
     """Those of these that the viewer may see, the newest first."""
-    which = {"ids": list(ids), "device_id": None, "states": None, "limit": len(ids), "offset": 0}
+    which = {**ANY_COMMAND, "ids": list(ids), "limit": len(ids), "offset": 0}
     return await sql.rows(database, "commands", CommandRow, **which, **viewer.scope)
 
 

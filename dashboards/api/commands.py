@@ -181,7 +181,7 @@ async def log(
     """What was sent and what became of it, the newest first."""
     which = {"device_id": device_id, "states": list(states) or None, **viewer.scope}
     total = await sql.value(shared.server.database, "commands_count", most=COUNTED, **which)
-    found = await sql.rows(shared.server.database, "commands", CommandRow, ids=None, **which, **page.sql)
+    found = await sql.rows(shared.server.database, "commands", CommandRow, **{**orders.ANY_COMMAND, **which}, **page.sql)
     return await answers.listed(found, from_command, page.headers(total, request))
 
 

@@ -91,6 +91,21 @@ class Tracker:
         assert await self.world.report(self.unique_id, time, latitude, longitude, **more) == 200
 
 
+@asynccontextmanager
+async def online(world: World, unique_id: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The tracker connects by Wialon IPS, and has reported once."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["wialon"])
+    now = datetime.now(UTC)
+    writer.write(f"#L#{unique_id};NA\r\n#SD#{now:%d%m%y};{now:%H%M%S};4315.3000;N;07656.7000;E;0;0;0;9\r\n".encode())
+    try:
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"#AL#1\r\n"
+            assert await reader.readline() == b"#ASD#1\r\n"
+        yield reader, writer
+    finally:
+        writer.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_argon2() -> Iterator[None]:
     """A millisecond instead of a good part of a second."""

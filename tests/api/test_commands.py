@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,25 +10,10 @@ import httpx
 import pytest
 
 from telematics.downlink import Downlink
-from tests.api.conftest import Tracker, World, eventually
+from tests.api.conftest import World, eventually, online
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+from tests.api.conftest import Tracker, World, eventually, online
 HELLO = {"type": "custom", "attributes": {"data": "#M#hello"}}
-
-
-@asynccontextmanager
-async def online(world: World, tracker: Tracker) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """The tracker connects by Wialon IPS, and has reported once."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["wialon"])
-    now = datetime.now(UTC)
-    writer.write(f"#L#{tracker.unique_id};NA\r\n#SD#{now:%d%m%y};{now:%H%M%S};4315.3000;N;07656.7000;E;0;0;0;9\r\n".encode())
-    try:
-        async with asyncio.timeout(10):
-            assert await reader.readline() == b"#AL#1\r\n"
-            assert await reader.readline() == b"#ASD#1\r\n"
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def log(client: httpx.AsyncClient, tracker: Tracker) -> list[dict[str, Any]]:
@@ -45,7 +28,7 @@ async def audit(world: World, action: str) -> list[tuple[Any, ...]]:
 
 async def test_a_command_is_sent_answered_and_written_down(world: World) -> None:
     tracker = await world.tracker()
-    async with world.signed_in("anna") as anna, online(world, tracker) as (reader, writer):
+    async with world.signed_in("anna") as anna, online(world, tracker.unique_id) as (reader, writer):
         types = (await anna.get("/api/commands/types", params={"deviceId": tracker.id})).json()
         assert types[0]["type"] == "custom"
         assert "rebootDevice" in [one["type"] for one in types]
@@ -191,7 +174,7 @@ async def test_what_has_left_is_not_taken_back_though_the_log_does_not_know_yet(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = await world.tracker()
-    async with world.signed_in("anna") as anna, online(world, tracker) as (reader, writer):
+    async with world.signed_in("anna") as anna, online(world, tracker.unique_id) as (reader, writer):
         with monkeypatch.context() as patch:
             patch.setattr(Downlink, "_write", lambda _: asyncio.sleep(0.05))
             number = (await anna.post("/api/commands/send", json={"deviceId": tracker.id, **HELLO})).json()["id"]

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import websockets
 
-from tests.api.conftest import World, eventually
-from tests.api.test_commands import online
+from tests.api.conftest import World, eventually, online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,7 +32,7 @@ async def hear(socket: websockets.ClientConnection, count: int) -> list[dict[str
 
 async def test_a_trackers_words_and_ours_are_shown_with_what_was_read(world: World) -> None:
     tracker = await world.tracker()
-    async with await ear(world, "anna", deviceId=tracker.id) as socket, online(world, tracker):
+    async with await ear(world, "anna", deviceId=tracker.id) as socket, online(world, tracker.unique_id):
         first, *answers = await hear(socket, 3)
     assert (first["incoming"], first["protocol"]) == (True, "wialon")
     assert first["text"].startswith(f"#L#{tracker.unique_id};NA\r\n#SD#")
@@ -110,7 +109,7 @@ async def test_one_person_opens_so_many_and_is_told_why_no_more(world: World) ->
 
 async def test_a_flood_is_thinned_out_and_acknowledged_all_the_same(world: World) -> None:
     tracker = await world.tracker()
-    async with await ear(world, "rita", deviceId=tracker.id) as socket, online(world, tracker) as (reader, writer):
+    async with await ear(world, "rita", deviceId=tracker.id) as socket, online(world, tracker.unique_id) as (reader, writer):
         for _ in range(300):
             writer.write(b"#P#\r\n")
             async with asyncio.timeout(10):

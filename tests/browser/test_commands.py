@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.api.conftest import PASSWORD, World, eventually
+from tests.api.conftest import PASSWORD, World, eventually, online
 from tests.browser.conftest import DESKTOP, PHONE, Gt06, Visits
 from tests.browser.test_access import faults
 from tests.browser.test_pages import ALMATY, add_tracker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SMALL = {"width": 800, "height": 600}  # of the map, which is drawn without a graphics card
-
-
-@asynccontextmanager
-async def wialon(world: World, unique_id: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A tracker that has logged in and reported once."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.listeners.ports["wialon"])
-    now = datetime.now(UTC)
-    writer.write(f"#L#{unique_id};NA\r\n#SD#{now:%d%m%y};{now:%H%M%S};4315.3000;N;07656.7000;E;0;0;0;9\r\n".encode())
-    try:
-        async with asyncio.timeout(10):
-            assert await reader.readline() == b"#AL#1\r\n"
-            assert await reader.readline() == b"#ASD#1\r\n"
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def ask(page: Page, world: World, method: str, path: str, **body: Any) -> Any:
@@ -82,7 +65,7 @@ async def test_an_engine_is_stopped_only_after_a_second_question_and_not_at_spee
 
 async def test_the_trackers_own_words_come_into_the_dialog_and_the_log(visits: Visits, world: World) -> None:
     device_id = await add_tracker(world, "cmd-wialon", "Answering van")
-    async with wialon(world, "cmd-wialon") as (reader, writer), visits.signed_in(at="/trackers") as page:
+    async with online(world, "cmd-wialon") as (reader, writer), visits.signed_in(at="/trackers") as page:
         await open_for(page, "Answering van")
         await page.select_option("#command-choice", "custom")
         await page.click(".command-form [type=submit]")
