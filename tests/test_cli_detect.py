@@ -224,3 +224,11 @@ def test_the_right_protocol_comes_first_nearly_always() -> None:
             right += bool(guesses) and guesses[0].codec is codec
             count += 1
     assert right >= 0.9 * count, f"{right} of {count}"
+
+
+@pytest.mark.parametrize("words", [("detect", "capture.pcap"), ("decode", "h02", "/no/where/Session.TXT")])
+def test_a_file_that_is_not_there_is_named(words: tuple[str, ...]) -> None:
+    """Its name was read as a packet of text, which explains nothing."""
+    result = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, words)
+    assert result.exit_code == 2
+    assert f"there is no file {words[-1]}" in result.output

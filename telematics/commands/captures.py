@@ -19,6 +19,7 @@ LARGEST_FILE_BYTES = 64 << 20
 LARGEST_TALK_BYTES = 256 << 10  # of one conversation; what it is shows at its beginning
 MOST_TALKS = 1000
 PCAP = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}
+NAMES = (".hex", ".txt", ".log", ".bin", ".dat", ".cap", ".pcap", ".pcapng", ".jsonl")
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 SECTION, INTERFACE, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 3, 6
 VLAN = (0x8100, 0x88A8)
@@ -42,6 +43,8 @@ def talks_of(given: str) -> list[Talk]:
     except (OSError, ValueError):
         is_file = False
     if not is_file:
+        if looks_like_a_file(given):
+            raise ValueError(f"there is no file {given}")
         return [Talk([_bytes(given)])]
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise ValueError(f"a file has at most {LARGEST_FILE_BYTES >> 20} MB: cut the capture to the tracker's conversation")
@@ -52,6 +55,11 @@ def talks_of(given: str) -> list[Talk]:
         return [Talk(_hex(data.decode("utf-8")))]
     except ValueError:
         return [Talk([data])]
+
+
+def looks_like_a_file(given: str) -> bool:
+    """A name of what packets are kept in, rather than a packet: a misspelt one would be read as text, and explain nothing."""
+    return given.lower().endswith(NAMES) and not any(sign in given for sign in ",?=#$*;")
 
 
 def _hex(text: str) -> list[bytes]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 import protocols
 from protocols import ANSWER, BadFrame, Codec, Frame, Received, Session
-from telematics.commands.captures import talks_of
+from telematics.commands.captures import looks_like_a_file, talks_of
 
 UNITS = {
     "latitude": "°", "longitude": "°", "altitude_m": "m", "speed_kmh": "km/h", "course_deg": "°", "accuracy_m": "m",
@@ -56,7 +56,7 @@ def wires_of(codec: Codec, packet: str) -> list[bytes]:
         is_file = len(packet) < 4096 and Path(packet).is_file()
     except (OSError, ValueError):
         is_file = False
-    if not is_file:
+    if not is_file and not looks_like_a_file(packet):
         return [wire_of(codec, packet)]
     try:
         pieces = talks_of(packet)[0].pieces
