@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from telematics.downlink import Downlink
-from tests.api.conftest import World, eventually, online
-
 from tests.api.conftest import Tracker, World, eventually, online
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELLO = {"type": "custom", "attributes": {"data": "#M#hello"}}
 
 
