@@ -197,7 +197,7 @@ def _latlng(report: Report, said: object) -> None:
     report.latitude, report.longitude = number_of(latitude), number_of(longitude)
     if not (comma and abs(report.latitude) <= 90 and abs(report.longitude) <= 180):
         raise CantRead(f"no latlng: {str(said)[:40]}")
-    report.valid = report.satellites > 0
+    report.valid = report.satellites != 0  # one that doesn't say how many there are has a fix, or it would have no place
 
 
 def _element_into(report: Report, number: int, said: object) -> None:

@@ -126,3 +126,15 @@ def test_any_message_is_told_apart_by_its_looks(message: Any, logins: list[str])
     told = read(codec("mqtt"), json.dumps(message).encode())
     assert (told.logins, told.errors) == (logins, [])
     assert len(told.positions) == max(1, len(logins))
+
+
+@pytest.mark.parametrize(
+    ("elements", "valid"),
+    [
+        pytest.param({"sat": 9}, True, id="satellites"),
+        pytest.param({"sat": 0}, False, id="none"),
+        pytest.param({}, True, id="not said"),
+    ],
+)
+def test_a_place_is_believed_unless_no_satellite_was_seen(elements: dict[str, Any], valid: bool) -> None:
+    assert read_theirs({"reported": {"latlng": "43.2,76.9", **elements}}).valid is valid
