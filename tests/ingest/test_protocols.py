@@ -27,7 +27,7 @@ H02_FIX = b"*HQ,4109000001,V1,052825,A,2239.4210,N,11400.8825,E,0.00,348,180814,
 RUPTELA_HELLO = bytes.fromhex("000d0001440f32b217350f45434f34ed0a")  # built from the layout, as is the next
 RUPTELA_FIX = bytes.fromhex("00260001440f32b217350100016a0d8e0000002dd74c9019c02b140f782ee00b00320907000000000367")
 RUPTELA_WELCOME, RUPTELA_STORED = bytes.fromhex("00027301cb25"), bytes.fromhex("0002640113bc")
-GL200_FIX = b"+RESP:GTSOS,250504,353451044508750,,,00,1,1,61.2,300,790.3,76.950000,-43.250000,20260305070809,,,,,,,01AF$"
+GL200_FIX = b"+RESP:GTSOS,250504,861234058127369,,,00,1,1,61.2,300,790.3,76.950000,-43.250000,20260305070809,,,,,,,01AF$"
 MEITRACK_FIX = bytes.fromhex(  # a list of one record
     "24244138362c3335333335383031373738343036322c4343432c010034000100000023b00e6cfdf029960459e83b310109153d002c0109"
     "00160387d61200cd810100910102004952db2701020300a301ec04000000002a39300d0a"
@@ -85,7 +85,7 @@ CASES = [
     pytest.param("tk103", "013600000001", b"(013600000001BP00HSO)", b"(013600000001AP01HSO)", b"", b"", id="tk103"),
     pytest.param("gps103", "864700000000001", b"##,imei:864700000000001,A;", b"LOAD", b"", b"", id="gps103"),
     pytest.param("watch", "8800000001", b"[3G*8800000001*0002*LK]", b"[3G*8800000001*0002*LK]", b"", b"", id="watch"),
-    pytest.param("gl200", "353451044508750", b"", b"", GL200_FIX, b"+SACK:01AF$", id="gl200"),
+    pytest.param("gl200", "861234058127369", b"", b"", GL200_FIX, b"+SACK:01AF$", id="gl200"),
     pytest.param("meitrack", "353358017784062", b"", b"", MEITRACK_FIX, MEITRACK_STORED, id="meitrack"),
     pytest.param("jt808", "13800138000", JT808_LOGIN, JT808_WELCOME, JT808_FIX, JT808_STORED, id="jt808"),
     *(pytest.param(name, unique_id, *map(bytes.fromhex, wires), id=name) for name, (unique_id, *wires) in RUSSIAN.items()),

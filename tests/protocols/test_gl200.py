@@ -21,7 +21,7 @@ from telematics.simulator.gl200 import ALARMS, EVENTS, Tracker
 from tests.protocols import laws
 from tests.protocols.laws import rounded
 
-IMEI = "353451044508750"
+IMEI = "861234058127369"
 SENT = "20260305070811"
 PLACE = "1,61.2,300,790.3,76.950000,-43.250000,20260305070809,0401,0002,5249,27DB"
 NOWHERE = ",,,,,,,0401,0002,5249,27DB"
@@ -54,8 +54,8 @@ def row(kind: str, base: dict[str, Any], attributes: dict[str, Any] | None = Non
 STATUS = {**PORTS, "input": 1, "output": 0}
 REPORTS = [
     pytest.param(
-        "FRI", f"lorry,12603,10,1,{PLACE},00,1234.5,00117:31:26,13442,250,90,220100,,,", "250504",
-        [row("FRI", FIX, {**STATUS, "adc1": 13.442, "adc2": 0.25}, power_v=12.603, odometer_m=1234500.0, engine_hours_s=423086.0,
+        "FRI", f"lorry,12603,10,1,{PLACE},00,1234.5,00245:12:33,11975,250,90,220100,,,", "250504",
+        [row("FRI", FIX, {**STATUS, "adc1": 11.975, "adc2": 0.25}, power_v=12.603, odometer_m=1234500.0, engine_hours_s=882753.0,
              battery_percent=90.0, ignition=True, motion=True)],
         id="FRI of a wired tracker",
     ),
@@ -79,7 +79,7 @@ REPORTS = [
     ),
     pytest.param("FRI", f"cat,0,0,1,{PLACE},,97", "1A0401", [row("FRI", FIX, battery_percent=97.0)], id="FRI without wires"),
     pytest.param(
-        "FRI", f"cat,0,0,1,{PLACE},280.3,55", "1A0200", [row("FRI", FIX, odometer_m=280300.0, battery_percent=55.0)],
+        "FRI", f"cat,0,0,1,{PLACE},194.8,55", "1A0200", [row("FRI", FIX, odometer_m=194800.0, battery_percent=55.0)],
         id="FRI without wires, the odometer behind the cell",
     ),
     pytest.param(
@@ -108,9 +108,9 @@ REPORTS = [
         id="GEO: into the third fence",
     ),
     pytest.param(
-        "ERI", f"lorry,00000002,12603,10,1,{PLACE},00,1234.5,01138:30:24,13442,,83,220104,2,2,28FF,1,FFAD,2811,1,0190", "270302",
-        [row("ERI", FIX, {**PORTS, "input": 1, "output": 4, "adc1": 13.442, "temp1": -5.1875, "temp2": 25.0}, power_v=12.603,
-             odometer_m=1234500.0, engine_hours_s=4098624.0, battery_percent=83.0, ignition=True, motion=True)],
+        "ERI", f"lorry,00000002,12603,10,1,{PLACE},00,1234.5,00872:05:41,11975,,83,220104,2,2,28FF,1,FFB8,2811,1,0190", "270302",
+        [row("ERI", FIX, {**PORTS, "input": 1, "output": 4, "adc1": 11.975, "temp1": -4.5, "temp2": 25.0}, power_v=12.603,
+             odometer_m=1234500.0, engine_hours_s=3139541.0, battery_percent=83.0, ignition=True, motion=True)],
         id="ERI with two 1-wire thermometers",
     ),
     pytest.param(
@@ -126,12 +126,12 @@ REPORTS = [
         id="ERI of a GV200: three analog inputs, inputs and outputs apart, a fuel sensor's per cent and litres",
     ),
     pytest.param(
-        "ERI", f",00000100,,10,1,{PLACE},01,12,358.6,,,,,100,1A0000,0,2,00,6,5,0E7109BB,283F,DOOR,7805412CF2DD,1,3466,24,36,"
-        "24.91,100,01,6,2,,083F,BACK,7805412CF25C,0,,,,", "6E0A03",
-        [row("ERI", FIX, {**PORTS, "input": 0, "output": 0, "tag1Name": "DOOR", "tag1Id": "7805412CF2DD", "tag1Status": "1",
-                          "tag1Voltage": 3466, "tag1Temp": 24, "tag1Humidity": 36, "tag1TempExact": 24.91, "tag1Battery": 100,
-                          "tag2Name": "BACK", "tag2Id": "7805412CF25C", "tag2Status": "0"},
-             satellites=12.0, odometer_m=358600.0, battery_percent=100.0, ignition=False, motion=True)],
+        "ERI", f",00000100,,10,1,{PLACE},01,9,417.2,,,,,85,1A0000,0,2,00,6,5,0C3A1F42,283F,DOOR,4A6F10B2D391,1,3105,17,52,"
+        "17.38,64,01,6,2,,083F,BACK,4A6F10B2D3A7,0,,,,", "6E0A03",
+        [row("ERI", FIX, {**PORTS, "input": 0, "output": 0, "tag1Name": "DOOR", "tag1Id": "4A6F10B2D391", "tag1Status": "1",
+                          "tag1Voltage": 3105, "tag1Temp": 17, "tag1Humidity": 52, "tag1TempExact": 17.38, "tag1Battery": 64,
+                          "tag2Name": "BACK", "tag2Id": "4A6F10B2D3A7", "tag2Status": "0"},
+             satellites=9.0, odometer_m=417200.0, battery_percent=85.0, ignition=False, motion=True)],
         id="ERI with two Bluetooth sensors, one of them out of reach",
     ),
     pytest.param(
@@ -145,9 +145,9 @@ REPORTS = [
         id="ERI of a GL320M with an external battery",
     ),
     pytest.param(
-        "ERI", f"lorry,00000004,28823,10,1,{PLACE},00,0.5,,,,110000,2,1,167,,2,H464,1291,83,P84.5", "310701",
+        "ERI", f"lorry,00000004,27415,10,1,{PLACE},00,0.5,,,,110000,2,1,167,,2,H464,1291,83,P84.5", "310701",
         [row("ERI", FIX, {**PORTS, "input": 0, "output": 0, "obdOdometer": 46400, "rpm": 1291, "coolantTemp": 83, "fuel": 84.5},
-             power_v=28.823, odometer_m=500.0, ignition=False, motion=False)],
+             power_v=27.415, odometer_m=500.0, ignition=False, motion=False)],
         id="ERI with the engine's data, whose ignition says less than the status",
     ),
     pytest.param(
@@ -165,29 +165,29 @@ REPORTS = [
         id="CAN without a place, the tank in litres",
     ),
     pytest.param(
-        "OBD", f",car,0,78FFFF,1HGCM82633A004352,1,12613,983A8140,790,61,90,nan,12,0,1,2,P0301P0302,33,40,55,1286,"
-        f"{PLACE},00,690.1",
+        "OBD", f",car,0,78FFFF,1HGCM82633A004352,1,12613,907A8100,790,61,90,nan,12,0,1,2,P0301P0302,33,40,55,1286,"
+        f"{PLACE},00,512.6",
         "1F0109",
         [row("OBD", FIX, {"vin": "1HGCM82633A004352", "obdVoltage": 12.613, "rpm": 790, "obdSpeed": 61, "coolantTemp": 90,
                           "dtcsClearedDistance": 12, "milDistance": 0, "odbConnect": True, "dtcsNumber": 2,
                           "dtcsCodes": "P0301P0302", "throttle": 33, "engineLoad": 40, "fuel": 55, "obdOdometer": 1286000},
-             odometer_m=690100.0)],
+             odometer_m=512600.0)],
         id="OBD; consumption is not a number",
     ),
     pytest.param(
-        "IGN", f"lorry,379,{PLACE},01,11,00117:31:26,1234.5", "6E0202",
-        [row("IGN", FIX, ignition=True, satellites=11.0, engine_hours_s=423086.0, odometer_m=1234500.0)], id="IGN",
+        "IGN", f"lorry,379,{PLACE},01,11,00245:12:33,1234.5", "6E0202",
+        [row("IGN", FIX, ignition=True, satellites=11.0, engine_hours_s=882753.0, odometer_m=1234500.0)], id="IGN",
     ),
     pytest.param("VGF", f"lorry,379,{NOWHERE},00,,1234.5", "250504",
                  [row("VGF", BARE, {**NETWORK}, ignition=False, odometer_m=1234500.0)], id="VGF indoors"),
     pytest.param("LSW", f"cat,0,1,{PLACE},00", "300500", [row("LSW", FIX, {"in1": True})], id="LSW: an input"),
     pytest.param("DIS", f"cat,,20,1,{PLACE},00,1234.5", "250504", [row("DIS", FIX, {"in2": False}, odometer_m=1234500.0)],
                  id="DIS: the second input went off"),
-    pytest.param("IDA", f"lorry,,01C68011010000C7,1,1,{PLACE},00,34.9,,,", "060228",
-                 [row("IDA", FIX, {"driverUniqueId": "01C68011010000C7"}, odometer_m=34900.0)], id="IDA: a driver"),
+    pytest.param("IDA", f"lorry,,01A37F2C5E0000B4,1,1,{PLACE},00,52.7,,,", "060228",
+                 [row("IDA", FIX, {"driverUniqueId": "01A37F2C5E0000B4"}, odometer_m=52700.0)], id="IDA: a driver"),
     pytest.param("NMR", f"cat,0,1,1,{PLACE},00,73", "210102", [row("NMR", FIX, motion=True, battery_percent=73.0)], id="NMR"),
-    pytest.param("IGL", f"lorry,,01,1,{PLACE},00,243.1", "270302",
-                 [row("IGL", FIX, ignition=True, odometer_m=243100.0)], id="IGL"),
+    pytest.param("IGL", f"lorry,,01,1,{PLACE},00,187.6", "270302",
+                 [row("IGL", FIX, ignition=True, odometer_m=187600.0)], id="IGL"),
     pytest.param("HBM", f"lorry,,11,1,{PLACE},00,2000.0", "0F0100",
                  [row("HBM", FIX, alarm="hardAcceleration", odometer_m=2000000.0)], id="HBM"),
     pytest.param("SOS", f"cat,0,0,1,{PLACE},00,80", "020102", [row("SOS", FIX, alarm="sos", battery_percent=80.0)], id="SOS"),
@@ -197,49 +197,49 @@ REPORTS = [
     pytest.param("PNA", "cat", "1A0401", [row("PNA", BARE, alarm="powerOn")], id="PNA"),
     pytest.param("PFA", "cat", "1A0401", [row("PFA", BARE, alarm="powerOff")], id="PFA"),
     pytest.param("MPF", f"lorry,{PLACE},00", "250504", [row("MPF", FIX, alarm="powerCut")], id="MPF"),
-    pytest.param("BTC", f"cat,{PLACE},00,34.9", "1A0401", [row("BTC", FIX, {"charge": True}, odometer_m=34900.0)], id="BTC"),
+    pytest.param("BTC", f"cat,{PLACE},00,52.7", "1A0401", [row("BTC", FIX, {"charge": True}, odometer_m=52700.0)], id="BTC"),
     pytest.param("DAR", f"lorry,1,3,,,{PLACE},,", "F10406",
                  [row("DAR", FIX, {"fatigueDegree": 3}, alarm="fatigueDriving")], id="DAR"),
     pytest.param("DTT", "lorry,,,1,35," + b"COMB,0,94.5,-1.0".hex(), "410502",
                  [row("DTT", BARE, {"fuel": 94.5})], id="DTT: fuel"),
     pytest.param("DTT", "lorry,,,1,5," + b"hello".hex(), "410502", [row("DTT", BARE, {"result": "hello"})], id="DTT: words"),
     pytest.param(
-        "BAA", f"lorry,00,6,2,01,003F,DOOR,7805412CF2DD,1,3466,24,36,{PLACE},00", "C20105",
-        [row("BAA", FIX, {"accessoryName": "DOOR", "accessoryMac": "7805412CF2DD", "accessoryStatus": 1.0,
-                          "accessoryVoltage": 3.466, "accessoryTemp": 24.0, "accessoryHumidity": 36.0})],
+        "BAA", f"lorry,00,6,2,01,003F,DOOR,4A6F10B2D391,1,3105,17,52,{PLACE},00", "C20105",
+        [row("BAA", FIX, {"accessoryName": "DOOR", "accessoryMac": "4A6F10B2D391", "accessoryStatus": 1.0,
+                          "accessoryVoltage": 3.105, "accessoryTemp": 17.0, "accessoryHumidity": 52.0})],
         id="BAA: a Bluetooth sensor's alarm",
     ),
-    pytest.param("BID", f"lorry,1,0,000A,B80EA11FF800,2934,{PLACE},00", "C20105",
-                 [row("BID", FIX, {"accessoryMac": "B80EA11FF800", "accessoryVoltage": 2.934})], id="BID"),
+    pytest.param("BID", f"lorry,1,0,000A,4A6F10B2D3C5,3072,{PLACE},00", "C20105",
+                 [row("BID", FIX, {"accessoryMac": "4A6F10B2D3C5", "accessoryVoltage": 3.072})], id="BID"),
     pytest.param("LSA", f"box,0,1,1,{PLACE},18,0,2,85,0,1,21.5", "DE0115",
                  [row("LSA", FIX, {"lightLevel": 2, "temp1": 21.5}, battery_percent=85.0)], id="LSA: light"),
     pytest.param("DAT", f"lorry,0,,,any words,{PLACE},00", "250504", [row("DAT", FIX, {"data": "any words"})], id="DAT"),
     pytest.param(
-        "INF", "lorry,21,89701016426133851978,17,0,1,12349,,4.15,1,1,0,0,20260305070809,0,0,0,0,00,00,+0000,0", "250504",
-        [row("INF", BARE, {"iccid": "89701016426133851978", "charge": True}, ignition=True, motion=False, gsm=17.0,
-             power_v=12.349, battery_v=4.15)],
+        "INF", "lorry,21,89997015603781452361,22,0,1,12715,,4.07,1,1,0,0,20260305070809,0,0,0,0,00,00,+0000,0", "250504",
+        [row("INF", BARE, {"iccid": "89997015603781452361", "charge": True}, ignition=True, motion=False, gsm=22.0,
+             power_v=12.715, battery_v=4.07)],
         id="INF",
     ),
     pytest.param(
-        "INF", "cat,42,89701016426133851978,17,0,1,26.6,,3.90,0,1,0", "1A0800",
-        [row("INF", BARE, {"iccid": "89701016426133851978", "charge": False}, motion=True, gsm=17.0, odometer_m=26600.0,
-             battery_v=3.9)],
+        "INF", "cat,42,89997015603781452361,22,0,1,31.4,,3.85,0,1,0", "1A0800",
+        [row("INF", BARE, {"iccid": "89997015603781452361", "charge": False}, motion=True, gsm=22.0, odometer_m=31400.0,
+             battery_v=3.85)],
         id="INF without wires: the odometer stands where others have the supply",
     ),
     pytest.param(
-        "INF", "1HGCM82633A004352,car,11,,31,0,1,12986,,4.16,0,2,,,20260305070809,,,,", "2D0300",
-        [row("INF", BARE, {"charge": False}, ignition=False, motion=False, gsm=31.0, power_v=12.986, battery_v=4.16)],
+        "INF", "1HGCM82633A004352,car,11,,27,0,1,12744,,4.09,0,2,,,20260305070809,,,,", "2D0300",
+        [row("INF", BARE, {"charge": False}, ignition=False, motion=False, gsm=27.0, power_v=12.744, battery_v=4.09)],
         id="INF behind a vehicle's number",
     ),
-    pytest.param("VER", "cat,GL300,0A03,0103", "1A0800",
-                 [row("VER", BARE, {"deviceType": "GL300", "versionFw": 0xA03, "versionHw": 0x103})], id="VER"),
+    pytest.param("VER", "cat,GL300,0B07,0204", "1A0800",
+                 [row("VER", BARE, {"deviceType": "GL300", "versionFw": 0xB07, "versionHw": 0x204})], id="VER"),
     pytest.param(
         "GSM", "STR,0401,0002,5249,27DB,16,,,,,,,", "400201",
         [row("GSM", BARE, {"network": {"cellTowers": [{**TOWER, "signalStrength": 16}]}})], id="GSM: cells",
     ),
     pytest.param(
-        "WIF", "cat,1,7805412cf2dd,-61,,,,,,,,96", "400201",
-        [row("WIF", BARE, {"network": {"wifiAccessPoints": [{"macAddress": "78:05:41:2c:f2:dd", "signalStrength": -61}]}},
+        "WIF", "cat,1,4a6f10b2d391,-61,,,,,,,,96", "400201",
+        [row("WIF", BARE, {"network": {"wifiAccessPoints": [{"macAddress": "4a:6f:10:b2:d3:91", "signalStrength": -61}]}},
              battery_percent=96.0)],
         id="WIF: networks",
     ),
@@ -296,7 +296,7 @@ def test_numbers_without_an_end_are_borne(digits: str) -> None:
 
 def test_the_usual_report_is_read_as_any_other() -> None:
     for fields in ("12603,10,1", ",10,1"):
-        for tail in ("00,1234.5,00117:31:26,13442,250,90,220100,,,", ",,,,,,110000,,,"):
+        for tail in ("00,1234.5,00245:12:33,11975,250,90,220100,,,", ",,,,,,110000,,,"):
             text = message("FRI", f"lorry,{fields},{PLACE},{tail}", head="+BUFF").decode().split(",")
             short = usual(text)
             assert short is not None
@@ -309,7 +309,7 @@ def test_a_late_report_says_so() -> None:
 
 
 def test_networks_nearby_do_not_hide_the_telemetry() -> None:
-    nearby = PLACE.replace(",0401", ",2,7805412cf2dd,-61,,,,7805412cf2de,-70,,,,0401")
+    nearby = PLACE.replace(",0401", ",2,4a6f10b2d391,-61,,,,4a6f10b2d392,-70,,,,0401")
     (fix,) = rows(message("FRI", f"cat,0,0,1,{nearby},,97", version="1A0401"))
     assert (fix["latitude"], fix["battery_percent"]) == (-43.25, 97.0)
 
@@ -324,7 +324,7 @@ def test_what_accessories_say_wrongly_costs_only_them() -> None:
     [
         pytest.param("FRI", f"cat,0,0,1,{PLACE},00,0.0,a,b,c,d,e,f,g,h", "C30303", None, id="a level that is no number"),
         pytest.param("FRI", f"cat,,10,1,{PLACE},00,1.5,who,,,90,220100,,,", "250504", 90.0, id="hours that are no number"),
-        pytest.param("RTL", f"cat,453966,{PLACE},,,91", "C2010D", 91.0, id="a type without its count of places"),
+        pytest.param("RTL", f"cat,417120,{PLACE},,,91", "C2010D", 91.0, id="a type without its count of places"),
         pytest.param("BAA", f"cat,0,x,zz,{PLACE},00,77", "C20105", 77.0, id="an accessory without its mask"),
         pytest.param("SOS", f"cat,0,0,1,{PLACE},64", "FFAA04", 64.0, id="the battery right behind the cell"),
         pytest.param("FRI", f"cat,12603,10,1,{PLACE},00,0.5,,,,,100,,,,", "802004", 100.0, id="no status to count the fields by"),

@@ -13,7 +13,7 @@ from protocols.gl200 import CODEC
 from tests.protocols import laws
 from tests.protocols.test_gl200 import BARE, FIX, IMEI, NETWORK, message, rows
 
-PACKED = bytes((35, 34, 51, 4, 45, 8, 75, 0))
+PACKED = bytes((86, 12, 34, 5, 81, 27, 36, 9))
 MASK = 0x00FC1FBF
 TIME, LATER = struct.pack(">H5B", 2026, 3, 5, 7, 8, 9), struct.pack(">H5B", 2026, 3, 5, 7, 8, 11)
 WHERE = struct.pack(">BBHHhii", 2, 612 >> 16, 612 & 0xFFFF, 300, 790, 76_950_000, -43_250_000) + TIME
@@ -95,9 +95,9 @@ BINARIES = [
     pytest.param(
         sealed(b"+INF" + struct.pack(">BHH", 1, 0xFD7F, 83) + PACKED + struct.pack(">BHHHHH", 0x45, 0x102, 521, 260, 517, 0)
                + b"\x41\0\x05\x40" + TIME + bytes(13) + struct.pack(">BHHB", 1, 12603, 4115, 90)
-               + bytes.fromhex("89701016426133851978") + b"\x12\0"),
+               + bytes.fromhex("89997015603781452361") + b"\x12\0"),
         [{**BARE, "motion": False, "satellites": 5.0, "power_v": 12.603, "battery_v": 4.115, "battery_percent": 90.0, "gsm": 18.0,
-          "attributes": {"type": "INF", "versionFw": "521", "versionHw": 260, "iccid": "89701016426133851978"}}],
+          "attributes": {"type": "INF", "versionFw": "521", "versionHw": 260, "iccid": "89997015603781452361"}}],
         id="information",
     ),
 ]  # fmt: skip

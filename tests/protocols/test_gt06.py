@@ -12,7 +12,7 @@ from fastcrc.crc16 import ibm_sdlc
 from protocols.gt06 import Stream, decode
 from protocols.gt06.stream import zone_of
 
-IMEI = "862798050175112"
+IMEI = "861234058127369"
 ROOT = Path(__file__).resolve().parents[2]
 SCORE = ROOT.parent / "shared" / "tools" / "packet-score"
 
@@ -239,8 +239,8 @@ def tower(signal: int | None = None, cell: int = 0x27DB) -> dict[str, int]:
             id="0x32 of SL4X: altitude",
         ),
         pytest.param(
-            short(f"39 {PLACE} 02 {CELL} 11 46 06 04 02 02 0018 02 0192 006A 01 5F"),
-            fix({"status": 70, "charge": True, "blocked": False}, ignition=True, battery_percent=95, battery_v=4.02, gsm=4,
+            short(f"39 {PLACE} 02 {CELL} 11 46 06 04 02 02 0018 02 0187 006A 01 58"),
+            fix({"status": 70, "charge": True, "blocked": False}, ignition=True, battery_percent=88, battery_v=3.91, gsm=4,
                 alarm="powerCut"),
             id="0x39: an alarm with modules",
         ),
@@ -256,8 +256,8 @@ def tower(signal: int | None = None, cell: int = 0x27DB) -> dict[str, int]:
         ),
         pytest.param(
             long("70 0033 0012 65E6C4D9 0B 0352 04A3E590 08417EB0 3D 145A 0018 0002 0180 0028 0001 0C 0034 0006 21 00000000 00"
-                 "002E 0004 0001E240 002A 0001 11 0003 000A 8901260852293397626F"),
-            fix({"hdop": 1.2, "event": 33, "door": True, "tamper": True, "iccid": "8901260852293397626"}, altitude_m=850,
+                 "002E 0004 0001E240 002A 0001 11 0003 000A 8999701560378145236F"),
+            fix({"hdop": 1.2, "event": 33, "door": True, "tamper": True, "iccid": "8999701560378145236"}, altitude_m=850,
                 battery_v=3.84, odometer_m=123456, alarm="powerCut"),
             id="0x70: modules with a place",
         ),
@@ -301,14 +301,14 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             short("13 30 802B 00 00 06 42 014F 00 0872 0000 802B"), state({"temp1": 4.3}, battery_percent=6), id="0x13: warm"
         ),
         pytest.param(
-            short("23 C3 0122 04 0001"),
-            state({"armed": True, "charge": False}, ignition=True, battery_v=2.9, gsm=4),
+            short("23 C3 0131 03 0001"),
+            state({"armed": True, "charge": False}, ignition=True, battery_v=3.05, gsm=3),
             id="0x23: GK310",
         ),
         pytest.param(
-            short("36 46 05 04 00 02 0032 01 01 0018 02 0192 006A 01 5F"),
-            state({"status": 70, "charge": True, "blocked": False, "startupStatus": 1}, ignition=True, battery_percent=95,
-                  battery_v=4.02, gsm=4),
+            short("36 46 04 03 00 02 006A 01 48 0018 02 0183 0032 01 01"),
+            state({"status": 70, "charge": True, "blocked": False, "startupStatus": 1}, ignition=True, battery_percent=72,
+                  battery_v=3.87, gsm=3),
             id="0x36: modules",
         ),
         pytest.param(
@@ -329,8 +329,8 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             id="0x28: seven cells, one of them seen",
         ),
         pytest.param(
-            short("2C 180305070809 0191 02" + "52490027DB 3E" + "0000000000 00" * 6 + "FF 01 1801EB4039D1 2D"),
-            state({"network": {"cellTowers": [tower(-62)], "wifiAccessPoints": [{"macAddress": "18:01:eb:40:39:d1",
+            short("2C 180305070809 0191 02" + "52490027DB 3E" + "0000000000 00" * 6 + "FF 01 0A5B7C33E104 2D"),
+            state({"network": {"cellTowers": [tower(-62)], "wifiAccessPoints": [{"macAddress": "0a:5b:7c:33:e1:04",
                                                                                  "signalStrength": 45}]}},
                   "2024-03-05T07:08:09.000Z"),
             id="0x2C: cells and Wi-Fi",
@@ -341,15 +341,15 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             id="0xA1: 4G cells",
         ),
         pytest.param(
-            bytes.fromhex("787801 69 240305070809 1801EB4039D1 2D 01 0191 02 5249 27DB 5A 0D0A"),
-            state({"network": {"cellTowers": [tower(90)], "wifiAccessPoints": [{"macAddress": "18:01:eb:40:39:d1",
+            bytes.fromhex("787801 69 240305070809 0A5B7C33E104 2D 01 0191 02 5249 27DB 5A 0D0A"),
+            state({"network": {"cellTowers": [tower(90)], "wifiAccessPoints": [{"macAddress": "0a:5b:7c:33:e1:04",
                                                                                 "signalStrength": 45}]}},
                   "2024-03-05T07:08:09.000Z"),
             id="0x69: neither serial nor checksum, a decimal date",
         ),
         pytest.param(
-            short("F3 180305070809 01 0000 1801EB4039D1"),
-            state({"network": {"wifiAccessPoints": [{"macAddress": "18:01:eb:40:39:d1"}]}}, "2024-03-05T07:08:09.000Z"),
+            short("F3 180305070809 01 0000 0A5B7C33E104"),
+            state({"network": {"wifiAccessPoints": [{"macAddress": "0a:5b:7c:33:e1:04"}]}}, "2024-03-05T07:08:09.000Z"),
             id="0xF3",
         ),
         pytest.param(
@@ -385,13 +385,13 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             long("94 05 180305070809 01"), state({"door": True, "io1": False}, "2024-03-05T07:08:09.000Z"), id="0x94 05: dated"
         ),
         pytest.param(
-            long(f"94 0A 0{IMEI} 0502187214018966 8966051912408052452F"), state({"iccid": "8966051912408052452"}), id="0x94 0A"
+            long(f"94 0A 0{IMEI} 0401021357924680 8999701560378145236F"), state({"iccid": "8999701560378145236"}), id="0x94 0A"
         ),
         pytest.param(long("94 0B 01"), state({"networkTechnology": "4G"}), id="0x94 0B: network"),
         pytest.param(long("94 0B 04EB"), state(power_v=12.59), id="0x94 0B: supply"),
         pytest.param(
-            long("94 0D 180305070809" + b"!AIOIL,02,008.290,029.600,519J,0400,008.430,0,00,AB".hex()),
-            state({"temp1": 29.6, "fuel": 8.43}, "2024-03-05T07:08:09.000Z"),
+            long("94 0D 180305070809" + b"!AIOIL,01,014.710,021.300,377B,0250,015.260,0,00,5C".hex()),
+            state({"temp1": 21.3, "fuel": 15.26}, "2024-03-05T07:08:09.000Z"),
             id="0x94 0D: fuel sensor",
         ),
         pytest.param(long("94 1B 02 08 4277EFEF 35 03"), state({"driverUniqueId": "4277efef"}), id="0x94 1B: card"),
@@ -400,9 +400,9 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
         pytest.param(long("9B 03" + b"28.3\r\n".hex()), state({"result": "28.3"}), id="0x9B: words"),
         pytest.param(long("9B 03 80D600"), state({"result": "80d600"}), id="0x9B: bytes"),
         pytest.param(
-            long("8C 180305070809 01" + b"283=00000064,363=00002134,2D3=00001c20,493=00000064,4A=VIN7,zz,".hex() + "00" * 12),
-            state({"rpm": 85.0, "coolantTemp": 72.0, "vin": "VIN7"}, "2024-03-05T07:08:09.000Z", ignition=True, odometer_m=1000,
-                  engine_hours_s=3600) | {"attributes": {"rpm": 85.0, "coolantTemp": 72.0, "vin": "VIN7"}},
+            long("8C 180305070809 01" + b"283=00000064,363=00002134,2D3=00002a30,493=00000064,4A=VIN7,zz,".hex() + "00" * 12),
+            state({"rpm": 85.0, "coolantTemp": 108.0, "vin": "VIN7"}, "2024-03-05T07:08:09.000Z", ignition=True, odometer_m=1000,
+                  engine_hours_s=3600) | {"attributes": {"rpm": 85.0, "coolantTemp": 108.0, "vin": "VIN7"}},
             id="0x8C: OBD",
         ),
         pytest.param(
@@ -412,14 +412,14 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             id="0xF1: states",
         ),
         pytest.param(
-            long("F2 65E6C4D9 000C 0A 47 01 0010 020000000024 000A 000C 01 C4A82828CCFE 02 07 03 4142 0001 01 FF 0002 00 01 FF"),
-            state({"externalBatteryLevel": 71, "externalBatteryCharge": True, "externalBatteryCycles": 16, "mac": "c4a82828ccfe",
+            long("F2 65E6C4D9 000C 0A 47 01 0010 010000000035 000A 000C 01 4A6F10B2D387 02 07 03 4142 0001 01 FF 0002 00 01 FF"),
+            state({"externalBatteryLevel": 71, "externalBatteryCharge": True, "externalBatteryCycles": 16, "mac": "4a6f10b2d387",
                    "event": 2, "eventData": 7, "dataType": 3, "dataDetails": "4142"}, "2024-03-05T07:08:09.000Z"),
             id="0xF2: what hangs on the tracker",
         ),
         pytest.param(
-            long("70 002C 0004 65E6C4D9 007F 000E C4A82841074A 0BB8 64 0122 0032 07 0011 000A 0191 0002 5249 0027DB 11"),
-            state({"tag1Id": "c4a82841074a", "tag1Battery": 3.0, "tag1BatteryLevel": 100, "tag1Temp": 29.0, "tag1Humidity": 50,
+            long("70 002C 0004 65E6C4D9 007F 000E 4A6F10B2D391 0B54 5A 00D7 002D 07 0011 000A 0191 0002 5249 0027DB 11"),
+            state({"tag1Id": "4a6f10b2d391", "tag1Battery": 2.9, "tag1BatteryLevel": 90, "tag1Temp": 21.5, "tag1Humidity": 45,
                    "tag1Status": 7, "network": {"cellTowers": [tower(17)]}}, "2024-03-05T07:08:09.000Z"),
             id="0x70: a tag, no place",
         ),
@@ -429,8 +429,8 @@ def test_a_location_is_read_whole(raw: bytes, expected: dict[str, Any]) -> None:
             id="0x33 long of AZ735: armed",
         ),
         pytest.param(
-            short("B2 180305070809 C4 C4A82841074A" + "11" * 16 + "0001 0002 012C 08"),
-            state({"tagMac": "c4a82841074a", "tagUuid": "11" * 16, "tagMajor": 1, "tagMinor": 2, "tagBattery": 3.0, "clock": 2},
+            short("B2 180305070809 C4 4A6F10B2D391" + "11" * 16 + "0001 0002 012C 08"),
+            state({"tagMac": "4a6f10b2d391", "tagUuid": "11" * 16, "tagMajor": 1, "tagMinor": 2, "tagBattery": 3.0, "clock": 2},
                   "2024-03-05T07:08:09.000Z", gsm=-60),
             id="0xB2: clocked in by Bluetooth",
         ),

@@ -48,7 +48,7 @@ def test_the_examples_of_logins_in_the_manual() -> None:
     ("raw", "reply", "kinds"),
     [
         pytest.param(short("13 46 06 04 00 02", 3), short("13", 3), ["0x13"], id="heartbeat"),
-        pytest.param(short("23 C0 0122 04 0001", 3), short("23", 3), ["0x23"], id="heartbeat of GK310"),
+        pytest.param(short("23 C0 0131 03 0001", 3), short("23", 3), ["0x23"], id="heartbeat of GK310"),
         pytest.param(short("8A", 6), short("8A 18021D173B3A", 6), [], id="what time is it"),
         pytest.param(
             short(f"2A {PLACE} {'00' * 21} 0001", 5),
@@ -320,7 +320,7 @@ def test_a_command_without_words_says_so(name: str, parameters: dict[str, Any], 
     [
         (short("15 10 00000102" + b"DYD=Success!".hex() + "0002"), Answer("DYD=Success!", 0x102, True)),
         (short("15 00 00000000" + b"DYD=Unvalued Fail!".hex() + "00"), Answer("DYD=Unvalued Fail!", None, False)),
-        (long("21 00000007 01" + b"IMEI:862798050175112;TIMER,10".hex()), Answer("IMEI:862798050175112;TIMER,10", 7, None)),
+        (long("21 00000007 01" + b"IMEI:861234058127369;TIMER,10".hex()), Answer("IMEI:861234058127369;TIMER,10", 7, None)),
         (long("21 00000008 02" + "OK!".encode("utf-16-be").hex()), Answer("OK!", 8, True)),
     ],
 )

@@ -362,7 +362,7 @@ LOCKED: dict[str, Any] = {
 def lock(kind: int, flags: str, properties: int = 0) -> bytes:
     body = bytes.fromhex(LOCK.format(flags=flags))
     return escaped(
-        kind.to_bytes(2, "big") + (properties | len(body)).to_bytes(2, "big") + bytes.fromhex("856009001017") + b"\x09" + body
+        kind.to_bytes(2, "big") + (properties | len(body)).to_bytes(2, "big") + bytes.fromhex("741206003518") + b"\x09" + body
     )
 
 
@@ -380,7 +380,7 @@ def test_a_lock_says_where_it_is_and_whether_it_wants_an_answer() -> None:
                             "attributes": LOCKED["attributes"] | {"network": network}}  # fmt: skip
     assert [frame.ack for frame in laws.hear(session(), lock(0x5501, "7")).frames] == [b""]
     [frame] = laws.hear(session(), lock(0x5501, "7", 0x8000)).frames
-    assert unescaped(frame.ack)[:-1].hex() == "44010003" + "856009001017" + "01" + "5501" + "00"
+    assert unescaped(frame.ack)[:-1].hex() == "44010003" + "741206003518" + "01" + "5501" + "00"
 
 
 def answers(data: bytes) -> list[str]:
@@ -454,7 +454,7 @@ def test_the_other_mark_has_escapes_of_its_own_and_a_longer_number() -> None:
 
 
 def test_a_number_that_is_no_bcd_is_an_imei_without_its_last_digit() -> None:
-    assert session().receive(message(0x0002, phone="4f07788ef676")).login == "868935060005020"
+    assert session().receive(message(0x0002, phone="4ebc79c75a66")).login == "865714039261185"
 
 
 def test_fragments_become_one_message_that_is_acknowledged_when_it_is_stored() -> None:

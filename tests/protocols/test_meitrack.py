@@ -53,13 +53,13 @@ def row(event: int, attributes: dict[str, Any] | None = None, **columns: Any) ->
 ADC = {"adc1": 3, "adc2": 0, "adc3": 16}
 LINES = [
     pytest.param(
-        f"35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,00000001,,3,2D19,010A92|02FF9C,360,511",
-        row(35, {**ADC, "eventData": "00000001", "fuel": 45.25, "temp1": 27.06, "temp2": -1.0}, battery_v=4.22, power_v=13.93),
+        f"35,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,00000002,,3,2D19,010A2F|02FF9C,358,507",
+        row(35, {**ADC, "eventData": "00000002", "fuel": 45.25, "temp1": 26.07, "temp2": -1.0}, battery_v=4.12, power_v=12.67),
         id="hundredths of a volt, fuel, two thermometers",
     ),
     pytest.param(
-        f"37,{WHERE},{CELL},0201,|||0A2D|0432,006380DF,,1,,011B06|02FE32",
-        row(37, {"driverUniqueId": "006380DF", "temp1": 27.06, "temp2": -2.5}, battery_v=4.198, power_v=13.845),
+        f"37,{WHERE},{CELL},0201,|||0A2D|0432,00517C2A,,1,,011B06|02FE32",
+        row(37, {"driverUniqueId": "00517C2A", "temp1": 27.06, "temp2": -2.5}, battery_v=4.198, power_v=13.845),
         id="a driver; a converter of 12 bits; thermometers of old versions",
     ),
     pytest.param(
@@ -68,28 +68,28 @@ LINES = [
         id="a converter of 10 bits",
     ),
     pytest.param(
-        f"35,{WHERE},{CELL},0201,4.33|12.96|1.92|2.72|2.69,0.0|0|0.0,",
-        row(35, {"eventData": "0.0|0|0.0"}, battery_v=4.33, power_v=12.96),
+        f"35,{WHERE},{CELL},0201,4.18|13.24|0.57|1.36|2.04,0.5|3|1.5,",
+        row(35, {"eventData": "0.5|3|1.5"}, battery_v=4.18, power_v=13.24),
         id="volts",
     ),
     pytest.param(
-        f"109,{WHERE},{CELL},0201,0003|0000|0010|018D|04CB,,,108,0000,,6,0,,,,,11|260305070000|260305070800|78|3500|000010|000003",
+        f"109,{WHERE},{CELL},0201,0003|0000|0010|0191|0502,,,96,0000,,5,0,,,,,11|260305070000|260305070800|64|2900|000012|000005",
         row(109, {**ADC, "fuel": 0.0, "taximeterOn": False, "taximeterStart": "260305070000", "taximeterEnd": "260305070800",
-                  "taximeterDistance": 78, "taximeterFare": 3500, "taximeterTrip": "000010", "taximeterWait": "000003"},
-            battery_v=3.97, power_v=12.27),
+                  "taximeterDistance": 64, "taximeterFare": 2900, "taximeterTrip": "000012", "taximeterWait": "000005"},
+            battery_v=4.01, power_v=12.82),
         id="a taximeter at the end of a trip",
     ),
     pytest.param(
-        f"1,35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,", row(35, ADC, battery_v=4.22, power_v=13.93),
+        f"1,35,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,", row(35, ADC, battery_v=4.12, power_v=12.67),
         id="a number in front of the event",
     ),
     pytest.param(
-        f"35,{WHERE.replace(',A,', ',V,')},{CELL},0201,0003|0000|0010|01A6|0571,,",
-        row(35, {**ADC, **NETWORK}, valid=False, battery_v=4.22, power_v=13.93),
+        f"35,{WHERE.replace(',A,', ',V,')},{CELL},0201,0003|0000|0010|019C|04F3,,",
+        row(35, {**ADC, **NETWORK}, valid=False, battery_v=4.12, power_v=12.67),
         id="no satellites: the last place, and the cell",
     ),
     pytest.param(
-        f"35,{WHERE},0|0||,0201,0003|||01A6|,,", row(35, {"adc1": 3}, battery_v=4.22), id="what isn't measured",
+        f"35,{WHERE},0|0||,0201,0003|||019C|,,", row(35, {"adc1": 3}, battery_v=4.12), id="what isn't measured",
     ),
 ]  # fmt: skip
 
@@ -99,10 +99,10 @@ def test_a_line(content: str, expected: dict[str, Any]) -> None:
     assert rows(message("AAA", content)) == [expected]
 
 
-@pytest.mark.parametrize("more", [",,3,zzzz,010A92", ",,3,,xxyyzz,6,0", ",,3,2D19,,,,,,,a|b,,,x|y|z|9,,,,"])
+@pytest.mark.parametrize("more", [",,3,zzzz,010A2F", ",,3,,xxyyzz,6,0", ",,3,2D19,,,,,,,a|b,,,x|y|z|9,,,,"])
 def test_other_fields_behind_the_place_cost_nothing_in_front_of_them(more: str) -> None:
-    (fix,) = rows(message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,{more}"))
-    assert (fix["latitude"], fix["battery_v"], fix["power_v"], fix["satellites"]) == (-43.25, 4.22, 13.93, 9.0)
+    (fix,) = rows(message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,{more}"))
+    assert (fix["latitude"], fix["battery_v"], fix["power_v"], fix["satellites"]) == (-43.25, 4.12, 12.67, 9.0)
 
 
 def test_the_manuals_own_example() -> None:
@@ -127,7 +127,7 @@ def test_the_manuals_own_example() -> None:
      (130, "hardAcceleration"), (133, "idle"), (135, "fatigueDriving"), (35, None)],
 )  # fmt: skip
 def test_alarms(event: int, alarm: str | None) -> None:
-    (fix,) = rows(message("AAA", f"{event},{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,"))
+    (fix,) = rows(message("AAA", f"{event},{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,"))
     assert fix.get("alarm") == alarm
 
 
@@ -176,16 +176,16 @@ SMALL = ((0x05, b"\x01"), (0x06, b"\x09"), (0x07, b"\x15"), (0x14, b"\x01"), (0x
 MIDDLE = ((0x08, i2(61)), (0x09, i2(300)), (0x0A, i2(9)), (0x0B, i2(-12)), (0x16, i2(6)), (0x17, i2(4)), (0x19, i2(419)),
           (0x1A, i2(1260)), (0x40, i2(129)), (0x92, i2(40)), (0x99, i2(1263)), (0x9C, i2(82)), (b"\xfe\x90", i2(0)))  # fmt: skip
 LARGE = ((0x02, i4(-43_250_000)), (0x03, i4(76_950_000)), (0x04, i4(SECONDS)), (0x0C, i4(1234567)), (0x0D, i4(98765)),
-         (0x25, i4(12165644)), (0x9B, i4(37642960)), (0xA0, i4(32677768)), (0xA2, i4(6870)),
-         (b"\xfe\xf4", i4(644515)))  # fmt: skip
+         (0x25, i4(20417733)), (0x9B, i4(41870325)), (0xA0, i4(28514906)), (0xA2, i4(7420)),
+         (b"\xfe\xf4", i4(512044)))  # fmt: skip
 LONG = (
     (0x0E, struct.pack("<HHHIh", 401, 2, 0x5249, 0x27DB, -77)),
-    (0x1D, bytes.fromhex("7805412cf2dd") + i2(-61)),
+    (0x1D, bytes.fromhex("4a6f10b2d391") + i2(-61)),
     (0x2B, b"\0" + i2(2187)),
     (0x2C, b"\0" + i2(-150)),
     (0x4B, b"\x01\x01\x03LTE"),
-    (b"\xfe\x31", b"\x02\x0720260305070809_CH1_dca.jpg"),
-    (b"\xfe\x73", b"\x01\x04tent" + bytes(6) + b"\x64" + struct.pack("<hh", 6917, 15221) + bytes(8)),
+    (b"\xfe\x31", b"\x02\x0720260305070809_CH2_cam.jpg"),
+    (b"\xfe\x73", b"\x01\x04tent" + bytes(6) + b"\x64" + struct.pack("<hh", 5781, 13107) + bytes(8)),
     (b"\xfe\xa8", b"\x01\x4d\x01\x58\x00\x00\x00"),
 )
 WITHOUT_PLACE = listed(((0x01, b"\x25"), (0x05, b"\0")), (), LARGE[:3], LONG[:2])
@@ -196,13 +196,13 @@ def test_lists_of_parameters() -> None:
     first, second = rows(CCE)
     assert first == {
         **FIX, "speed_kmh": 61.0, "altitude_m": -12.0, "battery_v": 4.19, "power_v": 12.6, "battery_percent": 77.0,
-        "alarm": "hardBraking", "engine_hours_s": 644515 * 60.0,
+        "alarm": "hardBraking", "engine_hours_s": 512044 * 60.0,
         "attributes": {
             "output": 1, "input": 2, "lock": True, "throttle": 98, "fuel": 32, "hdop": 0.9, "adc1": 0.06, "adc2": 0.04,
-            "event": 129, "obdSpeed": 40, "rpm": 1263, "coolantTemp": 82, "runtime": 98765, "driverUniqueId": "12165644",
-            "obdOdometer": 37642960, "fuelUsed": 32677.768, "fuelConsumption": 68.7, "temp1": 21.87, "temp2": -1.5,
-            "alarmType": 7, "image": "2026-03-05/20260305070809_CH1_dca.jpg", "tagName": "tent", "tagBattery": 100,
-            "tagTemp": 27.01953125, "tagHumidity": 59.45703125, "battery2Level": 88,
+            "event": 129, "obdSpeed": 40, "rpm": 1263, "coolantTemp": 82, "runtime": 98765, "driverUniqueId": "20417733",
+            "obdOdometer": 41870325, "fuelUsed": 28514.906, "fuelConsumption": 74.2, "temp1": 21.87, "temp2": -1.5,
+            "alarmType": 7, "image": "2026-03-05/20260305070809_CH2_cam.jpg", "tagName": "tent", "tagBattery": 100,
+            "tagTemp": 22.58203125, "tagHumidity": 51.19921875, "battery2Level": 88,
         },
     }  # fmt: skip
     tower = {
@@ -212,7 +212,7 @@ def test_lists_of_parameters() -> None:
         "cellId": 0x27DB,
         "signalStrength": -77,
     }
-    wifi = {"macAddress": "78:05:41:2c:f2:dd", "signalStrength": -61}
+    wifi = {"macAddress": "4a:6f:10:b2:d3:91", "signalStrength": -61}
     assert second == {
         "time": FIX["time"], "valid": False, "latitude": -43.25, "longitude": 76.95,
         "attributes": {"event": 37, "network": {"cellTowers": [tower], "wifiAccessPoints": [wifi]}},
@@ -246,7 +246,7 @@ def test_records_before_one_that_is_cut_are_kept() -> None:
 
 def test_a_place_under_another_command_is_read_too() -> None:
     for number in ("", "1,"):
-        (fix,) = rows(message("A10", f"{number}34,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,"))
+        (fix,) = rows(message("A10", f"{number}34,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,"))
         assert (fix["latitude"], fix["attributes"]["event"]) == (-43.25, 34)
 
 
@@ -263,7 +263,7 @@ def test_a_list_cut_short_is_unreadable() -> None:
 
 
 def test_a_wrong_checksum_is_refused_and_still_explained() -> None:
-    data = message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,")
+    data = message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,")
     received = laws.hear(CODEC.session(), data[:-4] + b"zz\r\n")
     assert (received.frames, [reject.reason for reject in received.rejects]) == ([], ["the checksum is wrong"])
     assert received.rejects[0].unchecked is not None
@@ -271,7 +271,7 @@ def test_a_wrong_checksum_is_refused_and_still_explained() -> None:
 
 
 def test_a_line_ends_where_it_ends_whatever_its_length_says() -> None:
-    line = message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,")
+    line = message("AAA", f"35,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,")
     wrong = line.replace(b"$$A1", b"$$A2", 1)
     wrong = wrong[:-4] + b"%02X\r\n" % (sum(wrong[:-4]) & 0xFF)
     received = laws.hear(CODEC.session(), wrong + line)
@@ -391,7 +391,7 @@ def test_the_flag_brings_the_serial_back() -> None:
     assert answer.answers == [Answer("B36,OK", serial=189, ok=True)]
     assert [one["attributes"] for one in CODEC.decode(answer.frames).columns.rows()] == [{"result": "B36,OK"}]
     session.command(Command("positionSingle"), 7, "")  # type: ignore[attr-defined]
-    place = session.receive(message("AAA", f"34,{WHERE},{CELL},0201,0003|0000|0010|01A6|0571,,", flag="H"))
+    place = session.receive(message("AAA", f"34,{WHERE},{CELL},0201,0003|0000|0010|019C|04F3,,", flag="H"))
     assert place.answers == [Answer("position", serial=7, ok=True)]
     assert session.receive(message("C01", "ERROR", flag="x")).answers == [Answer("C01,ERROR", ok=False)]
 

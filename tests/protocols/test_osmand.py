@@ -146,7 +146,7 @@ def test_every_way_to_write_a_moment(timestamp: str, time: str) -> None:
     assert rows(get(f"id=1&timestamp={timestamp.replace(' ', '%20')}"))[0]["time"] == time  # with the "+" not escaped
 
 
-DOCUMENTED = {  # the example of traccar.org/osmand
+DOCUMENTED = {  # shaped as the example of traccar.org/osmand
     "location": {
         "timestamp": "2000-01-01T00:00:00.000Z",
         "coords": {"latitude": 0.0, "longitude": 0.0, "accuracy": 0, "speed": 0, "heading": 0, "altitude": 0},
@@ -157,7 +157,7 @@ DOCUMENTED = {  # the example of traccar.org/osmand
         "activity": {"type": "still"},
         "extras": {},
     },
-    "device_id": "48241179",
+    "device_id": "73150926",
 }
 
 
@@ -172,7 +172,7 @@ DOCUMENTED = {  # the example of traccar.org/osmand
             id="the example of the documentation",
         ),
         pytest.param(
-            {"device_id": 48241179, "location": {
+            {"device_id": 73150926, "location": {
                 "timestamp": 1750000000250, "uuid": "x", "mock": True, "is_moving": True, "odometer": 12.5, "alarm": "sos",
                 "coords": {"latitude": 43.255, "longitude": 76.945, "speed": 10, "heading": -1, "accuracy": -1, "altitude": 785.5,
                            "floor": None, "speed_accuracy": -1},
@@ -187,7 +187,7 @@ DOCUMENTED = {  # the example of traccar.org/osmand
             id="speed in m/s; below zero is not known; no NUL reaches the database",
         ),
         pytest.param(
-            {"device_id": "48241179", "location": {"timestamp": "2025-06-15T15:06:40Z", "event": "heartbeat"}},
+            {"device_id": "73150926", "location": {"timestamp": "2025-06-15T15:06:40Z", "event": "heartbeat"}},
             {"time": "2025-06-15T15:06:40.000Z", "valid": False, "attributes": {"event": "heartbeat"}, "no_fix": True},
             id="no coordinates",
         ),
@@ -196,7 +196,7 @@ DOCUMENTED = {  # the example of traccar.org/osmand
 def test_json_is_read_whole(message: Any, expected: dict[str, Any]) -> None:
     assert rows(post_json(message)) == [expected]
     assert rows(post(json.dumps(message))) == [expected]  # some forget to say that it is JSON
-    assert hear(Connection(), post_json(message))[1] == ["48241179"]
+    assert hear(Connection(), post_json(message))[1] == ["73150926"]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_who_it_is(message: dict[str, Any], headers: list[str], path: str, login
     [
         ("owntracks/jane/phone", "owntracks-jane-phone"),
         ("/owntracks/jane/phone/event", "owntracks-jane-phone"),
-        ("owntracks/qtripp/865284041968706/info", "owntracks-qtripp-865284041968706"),
+        ("owntracks/qtripp/861234058127369/info", "owntracks-qtripp-861234058127369"),
         ("owntracks/jane/event", "owntracks-jane-event"),
     ],
 )

@@ -13,7 +13,7 @@ from protocols.commands import checked
 from protocols.t800x import CODEC, Link
 from tests.protocols import laws
 
-ID = "867284062764958"
+ID = "863502071140256"
 IMEI = bytes.fromhex("0" + ID)
 TIME = "260304050607"
 NO_TIME = "000000000000"

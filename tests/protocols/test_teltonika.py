@@ -166,8 +166,8 @@ def test_the_makers_examples_are_read_whole(wire: str, ack: str, rows: list[dict
     ("body", "rows"),
     [
         pytest.param(
-            "0c01060000000a00010300010015d5c5ff01",
-            [{"type": 6, "result": "00010300010015d5c5ff"}],
+            "0c01060000000a0002040002002a617bff01",
+            [{"type": 6, "result": "0002040002002a617bff"}],
             id="an answer that is no text is told in hex",
         ),
         pytest.param(
@@ -185,10 +185,10 @@ def test_the_makers_examples_are_read_whole(wire: str, ack: str, rows: list[dict
             id="codec 13, a driver's card",
         ),
         pytest.param(
-            "0c01 06 00000045 " + b"UUUUww06.1;04.5;00.0;00.0;00.0;00.0;00.0;00.0;01.3;00.0;10.6;00.0;SSS".hex() + "01",
+            "0c01 06 00000045 " + b"UUUUww05.7;07.2;00.0;00.0;00.0;00.0;00.0;00.0;02.4;00.0;12.9;00.0;SSS".hex() + "01",
             [
-                {"type": 6, "axle1": 6.1, "axle2": 4.5, **{f"axle{number}": 0.0 for number in range(3, 9)}}
-                | {"loadTruck": 1.3, "loadTrailer": 0.0, "totalTruck": 10.6, "totalTrailer": 0.0}
+                {"type": 6, "axle1": 5.7, "axle2": 7.2, **{f"axle{number}": 0.0 for number in range(3, 9)}}
+                | {"loadTruck": 2.4, "loadTrailer": 0.0, "totalTruck": 12.9, "totalTrailer": 0.0}
             ],
             id="an axle scale",
         ),
@@ -235,7 +235,7 @@ def test_messages(body: str, rows: list[dict[str, Any]]) -> None:
         (4, 389, 81234, {"attributes": {"obdOdometer": 81234000}}),
         (4, 40000, 7, {"attributes": {"io40000": 7}}),
         (8, 11, 8937001234567890123, {"attributes": {"iccid": "8937001234567890123"}}),
-        (8, 78, 0x93171C79000B0001, {"attributes": {"driverUniqueId": "01000B00791C1793"}}),
+        (8, 78, 0xA4285D3E00170002, {"attributes": {"driverUniqueId": "020017003E5D28A4"}}),
         (8, 78, 0, {}),
         (8, 40001, 0xFFFFFFFFFFFFFFFF, {"attributes": {"io40001": 18446744073709551615}}),
     ],
@@ -249,19 +249,19 @@ def test_elements(size: int, avl_id: int, value: int, told: dict[str, Any]) -> N
     assert found == told
 
 
-SENSOR = "05 04 43616600 0f 06 7cd9f4110c40 06 02 ff38 07 01 34 0d 01 00 0e 02 0c1c 00 01 c4"
+SENSOR = "05 04 43616600 0f 06 4a6f10b2d391 06 02 ff38 07 01 34 0d 01 00 0e 02 0c1c 00 01 c4"
 
 
 @pytest.mark.parametrize(
     ("avl_id", "value", "told"),
     [
-        pytest.param(256, b"1A1JC5444R7252367".hex(), {"vin": "1A1JC5444R7252367"}, id="VIN"),
+        pytest.param(256, b"1M8GDM9AXKP042788".hex(), {"vin": "1M8GDM9AXKP042788"}, id="VIN"),
         pytest.param(281, b"P0101,P0300".hex(), {"dtcs": "P0101 P0300"}, id="fault codes"),
         pytest.param(257, "00ff", {"io257": "00ff"}, id="crash trace"),
         pytest.param(
             11317,
             "01 1f" + SENSOR,
-            {"tag1Name": "Caf", "tag1Mac": "7cd9f4110c40", "tag1Temp": -2.0, "tag1Humidity": 52}
+            {"tag1Name": "Caf", "tag1Mac": "4a6f10b2d391", "tag1Temp": -2.0, "tag1Humidity": 52}
             | {"tag1LowBattery": 0, "tag1Battery": 3100, "tag1Rssi": -60},
             id="EYE sensor",
         ),
@@ -277,7 +277,7 @@ SENSOR = "05 04 43616600 0f 06 7cd9f4110c40 06 02 ff38 07 01 34 0d 01 00 0e 02 0
             {"tag1Magnet": True, "tag1Motion": False, "tag1MotionCount": 258, "tag1Pitch": -5, "tag1AngleRoll": -90},
             id="a sensor that is moved",
         ),
-        pytest.param(325, b"1A1JC5444R7252367".hex(), {"vin": "1A1JC5444R7252367"}, id="VIN of the CAN adapter"),
+        pytest.param(325, b"1M8GDM9AXKP042788".hex(), {"vin": "1M8GDM9AXKP042788"}, id="VIN of the CAN adapter"),
         pytest.param(10829, "01 03 63 01 07", {"tag1Param99": "07"}, id="a parameter of a later firmware"),
         pytest.param(
             385,
@@ -305,14 +305,14 @@ def test_sixteen_byte_elements_of_codec_8_are_seen_by_the_length() -> None:
 
 def test_codec_7() -> None:
     place = bytes.fromhex("42310000 41940000")  # 44.25, 18.5
-    first = bytes.fromhex("50aa17f3 03 1f") + place + bytes.fromhex("008d 40 02 09 01 f0 01")
-    second = bytes.fromhex("50aa1c23 0f c0 1a 0000552b 03 0164 de01 f400 01 43100c 01 0500000005")
+    first = bytes.fromhex("50c3a1f3 03 1f") + place + bytes.fromhex("008d 40 02 09 01 f0 01")
+    second = bytes.fromhex("50c3a623 0f c0 17 000062a5 03 0157 de01 f400 01 430fb4 01 050000004a")
     rows = rows_of(frames_of(simulator.framed(b"\x07\x02" + first + second + b"\x02")))
     assert rows == [
-        {"time": "2015-11-10T21:51:47.000Z", "valid": True, "latitude": 44.25, "longitude": 18.5, "altitude_m": 141.0}
+        {"time": "2015-11-30T06:47:15.000Z", "valid": True, "latitude": 44.25, "longitude": 18.5, "altitude_m": 141.0}
         | {"speed_kmh": 2.0, "course_deg": 90.0, "satellites": 9.0, "motion": True, "attributes": {}},
-        {"time": "2015-11-10T22:09:39.000Z", "valid": False, "no_fix": True, "gsm": 26.0, "battery_percent": 100.0}
-        | {"battery_v": 4.108, "alarm": "sos", "attributes": {"operator": 21803, "roaming": False, "uptime": 5}},
+        {"time": "2015-11-30T07:05:07.000Z", "valid": False, "no_fix": True, "gsm": 23.0, "battery_percent": 87.0}
+        | {"battery_v": 4.02, "alarm": "sos", "attributes": {"operator": 25253, "roaming": False, "uptime": 74}},
     ]
 
 

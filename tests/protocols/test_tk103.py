@@ -160,7 +160,7 @@ def test_answers(data: bytes, reply: str, acks: list[str]) -> None:
 def test_who_speaks() -> None:
     assert Link().receive(MESSAGES[0]).login == ID
     assert Link().receive(MESSAGES[6]).login == COMMA_ID
-    assert Link().receive(b"(01602009983BR00)").login == "01602009983"
+    assert Link().receive(b"(01407118265BR00)").login == "01407118265"
     assert Link().receive(b"(bus-7,BP05,220526)").login == "bus-7"
     assert Link().receive(b"(0136A0000001BR00)").login == "0136A0000001"
 
