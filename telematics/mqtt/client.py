@@ -43,6 +43,7 @@ LARGEST_PACKET_BYTES = 1 << 20  # the broker keeps larger ones to itself
 IN_FLIGHT = 50  # of our own messages, before the broker has acknowledged the first
 OLD_BROKER = (1, 132)  # CONNACK's "unsupported protocol version", of MQTT 3.1.1 and 5
 REFUSES_US = (4, 5, 134, 135)
+UNSPECIFIED = 128  # DISCONNECT's "unspecified error"
 TAKEN_OVER = 142  # DISCONNECT's "session taken over"
 CONNECTED = "connected to the MQTT broker"
 MANY_BRIEF = 2  # connections lost before they were steady: more are no accident
@@ -317,6 +318,8 @@ def sentence(error: Exception, settings: MqttSettings, name: str = "") -> str:
     code = _code(error)
     reason = getattr(error, "rc", None)
     told = str(reason if isinstance(reason, ReasonCode) else error)
+    if code == UNSPECIFIED and not isinstance(error, MqttConnectError):  # what paho makes of a socket that was closed
+        told = "the connection is lost"
     if isinstance(error, MqttConnectError) and code in REFUSES_US:
         return f"the broker at {where} refuses us ({told}): correct user and password in mqtt.url"
     if code == TAKEN_OVER:

@@ -162,7 +162,18 @@ async def test_what_we_lean_on_is_still_there() -> None:
     assert MQTTMessage(topic=b"a/b")._topic == b"a/b"
 
 
-async def test_a_broker_that_says_whose_name_it_is_is_quoted() -> None:
-    error = aiomqtt.MqttCodeError(ReasonCode(PacketTypes.DISCONNECT, identifier=142))
-    told = sentence(error, MqttSettings(url="mqtt://u:p@broker"))
-    assert told == "another client has our name at the broker at broker:1883: give each server a mqtt.client_id of its own"
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        pytest.param(
+            142,
+            "another client has our name at the broker at broker:1883: give each server a mqtt.client_id of its own",
+            id="whose name it is",
+        ),
+        pytest.param(128, "the broker at broker:1883: the connection is lost", id="nothing"),
+        pytest.param(139, "the broker at broker:1883: Server shutting down", id="a reason"),
+    ],
+)
+async def test_a_broker_that_ends_a_connection_is_quoted(code: int, told: str) -> None:
+    error = aiomqtt.MqttCodeError(ReasonCode(PacketTypes.DISCONNECT, identifier=code))
+    assert sentence(error, MqttSettings(url="mqtt://u:p@broker")) == told
