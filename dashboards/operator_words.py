@@ -31,8 +31,17 @@ def tidy(details: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     for name, value in details.items():
         if isinstance(value, dict) and value and all(isinstance(one, list) and len(one) == 2 for one in value.values()):
             found += [(inner, before, after) for inner, (before, after) in value.items()]
-        elif isinstance(value, list) and len(value) == 2 and not any(isinstance(one, dict | list) for one in value):
-            found.append((name, value[0], value[1]))
-        elif value is not None and value != "":
+        elif (
+            isinstance(value, list)
+            and len(value) == 2
+            and (value[0] is None or not any(isinstance(one, dict | list) for one in value))
+        ):
+            if value[0] is not None or not _nothing(value[1]):
+                found.append((name, value[0], value[1]))
+        elif not _nothing(value):
             found.append((name, None, value))
     return found
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or value in ("", [], {})
