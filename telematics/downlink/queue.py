@@ -14,6 +14,7 @@ from protocols import Answer
 from telematics.store.commands import Waiting
 
 NEVER = datetime.min.replace(tzinfo=UTC)
+ONCE = frozenset(("rebootDevice", "powerOff", "factoryReset"))  # who does so may have no time to answer: never said twice
 SERIALS = 0xFFFF  # what a serial of two bytes tells apart
 
 
@@ -36,6 +37,13 @@ class GiveUp:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LetBe:
+    """It was sent, and that is all that will be known."""
+
+    command: Waiting
+
+
 def serial_of(command_id: int) -> int:
     """The number by which a tracker's answer names it; the same after a restart."""
     return (command_id - 1) % SERIALS + 1
@@ -48,7 +56,7 @@ def under_way(command: Waiting, now: datetime, manner: Manner) -> bool:
     return timedelta(0) <= now - command.sent_at < manner.answer
 
 
-def next_step(queue: Sequence[Waiting], now: datetime, manner: Manner, *, slow: bool) -> Send | GiveUp | None:
+def next_step(queue: Sequence[Waiting], now: datetime, manner: Manner, *, slow: bool) -> Send | LetBe | GiveUp | None:
     """What is to be done for a device that can be reached; None: wait. Text messages go their own way."""
     if any(
         under_way(command, now, manner) for command in queue
@@ -59,6 +67,8 @@ def next_step(queue: Sequence[Waiting], now: datetime, manner: Manner, *, slow: 
             continue
         if command.when_slow and not slow:  # also when it is to be sent again: the vehicle may have gathered speed
             continue
+        if command.state == "sent" and command.type in ONCE:
+            return LetBe(command)
         if command.state == "sent" and command.tries >= manner.tries:
             return GiveUp(command, f"no answer to {command.tries} tries")
         return Send(command)

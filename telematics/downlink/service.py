@@ -32,7 +32,7 @@ from telematics.alerts.sender import send
 from telematics.config import CommandSettings
 from telematics.devices import Device, Devices
 from telematics.downlink.metrics import CommandMetrics
-from telematics.downlink.queue import GiveUp, Manner, Send, answered, left, next_step, serial_of, under_way
+from telematics.downlink.queue import GiveUp, LetBe, Manner, Send, answered, left, next_step, serial_of, under_way
 from telematics.ingest.connection import Speaker
 from telematics.ingest.reach import Reach
 from telematics.live import Bus, CommandNews
@@ -301,6 +301,10 @@ class Downlink:
         step = next_step(queue, now, self._manner, slow=slow)
         if isinstance(step, GiveUp):
             self._end(step.command, "failed", reason=step.reason)
+        elif isinstance(step, LetBe):
+            command = step.command
+            self._remove(command.id)
+            self._left[command.id] = Left(command.id, command.sent_at or now, command.tries, awaits=False)
         elif isinstance(step, Send):
             self._send(speaker, device, step.command, now)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocols import Answer
-from telematics.downlink.queue import GiveUp, Manner, Send, answered, left, next_step, serial_of
+from telematics.downlink.queue import GiveUp, LetBe, Manner, Send, answered, left, next_step, serial_of
 from telematics.store.commands import Waiting
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -46,10 +46,12 @@ def sent(number: int, ago_s: float, tries: int = 1, **more: Any) -> Waiting:
         pytest.param([command(1, when_slow=True), sent(2, 5)], True, None, id="slow now, and another is open"),
         pytest.param([sent(1, 99, when_slow=True), sent(2, 5)], True, None, id="its second try waits for the open one, too"),
         pytest.param([sent(1, 5, expires_at=NOW), command(2)], False, None, id="too old, and may be answered yet"),
+        pytest.param([sent(1, 60, type="rebootDevice")], False, LetBe(sent(1, 60, type="rebootDevice")), id="no second restart"),
+        pytest.param([sent(1, 59, type="rebootDevice")], False, None, id="but it may answer"),
         pytest.param([sent(1, -5), command(2)], False, Send(sent(1, -5)), id="the clock was set back"),
     ],
 )
-def test_what_leaves_next(queue: list[Waiting], slow: bool, step: Send | GiveUp | None) -> None:
+def test_what_leaves_next(queue: list[Waiting], slow: bool, step: Send | LetBe | GiveUp | None) -> None:
     assert next_step(queue, NOW, MANNER, slow=slow) == step
 
 

@@ -215,6 +215,18 @@ async def test_what_a_protocol_cannot_say_has_failed_at_once(settings: Settings)
         assert reason.startswith("cannot be sent: ")
 
 
+async def test_a_tracker_is_told_to_restart_once(settings: Settings) -> None:
+    async with house(settings, answer_s=0.5) as (server, device_id):
+        await order(server, device_id, "rebootDevice")
+        await order(server, device_id)
+        async with connected(server) as tracker:
+            assert b"reboot" in await tracker.hear()
+        await asyncio.sleep(0.6)
+        async with connected(server) as tracker:
+            assert await tracker.hear() == b"#M#hello\r\n", "the next one, and no second restart"
+        await becomes(server, ("sent", None, None, 1, False), ("sent",))
+
+
 async def test_a_removed_device_takes_its_commands_with_it(settings: Settings) -> None:
     async with house(settings) as (server, device_id):
         await order(server, device_id)

@@ -203,8 +203,7 @@ class Spread {
     const vehicle = element("div", { class: "combo" }, this.device, options);
     const combo = new VehicleCombo(this.device, options, ({ id, name }) => (this.target = { id, name }));
     this.device.addEventListener("input", () => (this.target = null));
-    const own = ({ accountId }: Device): boolean => accountId === undefined || saved.accountId === undefined || accountId === saved.accountId;
-    this.device.addEventListener("focus", () => void this.vehicles().then((all) => combo.fill(all.filter(own)), (reason: unknown) => fail(this.error, reason)), { once: true });
+    this.device.addEventListener("focus", () => void this.own().then((all) => combo.fill(all), (reason: unknown) => fail(this.error, reason)), { once: true });
     for (const { id, name } of this.groups) this.group.append(element("option", { value: id }, name));
     const radio = (value: string, label: string, checked: boolean): HTMLElement => element("label", {}, element("input", { type: "radio", name: "to", value, checked }), element("span", {}, label));
     const ways = element("div", { class: "command-to", role: "radiogroup", "aria-label": t("To whom?") }, radio("vehicle", t("A vehicle"), true), radio("group", t("A group"), false));
@@ -226,8 +225,20 @@ class Spread {
     draw();
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.wish();
+      void this.wish();
     });
+  }
+
+  private async own(): Promise<Device[]> {
+    const { accountId } = this.saved;
+    return (await this.vehicles()).filter((one) => one.accountId === undefined || accountId === undefined || one.accountId === accountId);
+  }
+
+  /** The vehicle whose name was typed in full, but not chosen from the list; null: none, or several. */
+  private async typed(): Promise<Device | null> {
+    const name = this.device.value.trim().toLowerCase();
+    const found = (await this.own().catch(() => [])).filter((one) => one.name.toLowerCase() === name);
+    return found.length === 1 ? (found[0] ?? null) : null;
   }
 
   private showForm(): void {
@@ -237,9 +248,9 @@ class Spread {
     (this.toGroup ? this.group : this.device).focus();
   }
 
-  private wish(): void {
+  private async wish(): Promise<void> {
     const group = this.groups.find(({ id }) => id === Number(this.group.value));
-    const target = this.toGroup ? group : this.target;
+    const target = this.toGroup ? group : (this.target ?? (await this.typed()));
     if (!target) {
       this.error.textContent = this.toGroup ? t("Choose a group.") : t("Choose a vehicle from the list.");
       this.error.hidden = false;

@@ -21,7 +21,8 @@ export class VehicleCombo {
     });
     input.addEventListener("input", () => this.open(input.value));
     input.addEventListener("keydown", (event) => this.key(event));
-    input.addEventListener("blur", () => this.close());
+    // Not at once: where the list takes room, a click beside it would find its button moved away
+    input.addEventListener("blur", () => setTimeout(() => document.activeElement !== input && this.close(), 200));
     options.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // the field keeps the focus
       const index = (event.target as Element).closest<HTMLElement>("[data-index]")?.dataset.index;
@@ -32,7 +33,7 @@ export class VehicleCombo {
   fill(devices: Device[]): void {
     const collator = new Intl.Collator(undefined, { numeric: true });
     this.devices = devices.toSorted((a, b) => collator.compare(a.name, b.name));
-    if (document.activeElement === this.input) this.open("");
+    if (document.activeElement === this.input) this.open(this.input.selectionStart === this.input.selectionEnd ? this.input.value : "");
   }
 
   private open(text: string): void {
