@@ -155,15 +155,10 @@ class Deed:
         raise Replayed(found[0])
 
 
-async def _deed(
-    request: Request,
-    actor: Author,
-    shared: Shared,
-    key: Annotated[
-        str | None,
-        Header(alias=HEADER, description="1 to 255 printable characters, new for each thing you do: a UUID"),
-    ] = None,
-) -> Deed:
+Key = Annotated[str | None, Header(alias=HEADER, description="1 to 255 printable characters, new for each thing you do: a UUID")]
+
+
+async def _deed(request: Request, actor: Author, shared: Shared, key: Key = None) -> Deed:
     if key is None or not 1 <= len(key) <= LONGEST or not key.isprintable() or not key.isascii():
         raise Problem(
             400,
@@ -178,7 +173,12 @@ async def _deed(
     return Deed(shared, actor, key, said.digest())
 
 
+async def _deed_if_named(request: Request, actor: Author, shared: Shared, key: Key = None) -> Deed | None:
+    return None if key is None else await _deed(request, actor, shared, key)
+
+
 Once = Annotated[Deed, Depends(_deed)]
+OnceIfNamed = Annotated[Deed | None, Depends(_deed_if_named)]  # where Traccar's clients ask, too, who know of no key
 
 
 def install(app: FastAPI) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from psycopg import AsyncConnection
+
 import protocols
 from dashboards import sql
 from dashboards.audited import Actor
@@ -232,8 +234,11 @@ async def command_of(shared: State, viewer: Viewer, command_id: int) -> CommandR
 
 async def commands_of(database: Database, viewer: Viewer, ids: Sequence[int]) -> list[CommandRow]:
     """Those of these that the viewer may see, the newest first."""
-    which = {**ANY_COMMAND, "ids": list(ids), "limit": len(ids), "offset": 0}
-    return await sql.rows(database, "commands", CommandRow, **which, **viewer.scope)
+    return await sql.rows(database, "commands", CommandRow, **_only(ids), **viewer.scope)
+
+
+def _only(ids: Sequence[int]) -> dict[str, Any]:
+    return {**ANY_COMMAND, "ids": list(ids), "limit": len(ids), "offset": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,30 +252,35 @@ class Wish:
     lasts: timedelta | None = None  # None: as in the settings
 
 
-async def send(shared: State, actor: Actor, devices: Sequence[DeviceRow], wish: Wish) -> list[CommandRow]:
-    """Queue it for each of them, and tell the audit log. Raises Problem 400 when a device can't be told so, 409 when too many
-    commands wait for it; then nobody is told anything."""
-    for device in devices:
-        _check_device(shared, device, wish)
+async def send(
+    shared: State, connection: AsyncConnection[Any], actor: Actor, devices: Sequence[DeviceRow], wish: Wish
+) -> list[CommandRow]:
+    """Queue it for each of them, and tell the audit log, in the caller's transaction. Raises Problem 409 when too many commands
+    wait for one; then nobody is told anything."""
     now = datetime.now(UTC)
     lasts = wish.lasts or timedelta(hours=shared.server.settings.commands.lasts_h)
     numbers: list[int] = []
-    async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
-        for device in devices:
-            new = NewCommand(
-                device.id, wish.command.type, wish.command.parameters, lasts, wish.sms, wish.when_slow,
-                user_id=actor.viewer.user_id, saved_id=wish.saved_id,
-            )  # fmt: skip
-            number = await store.add(connection, new, now)
-            if number is None:
-                advice = "Wait until some of them are answered, or withdraw them."
-                raise Problem(409, f"{store.MOST_WAITING} commands wait for {device.name} already", advice)
-            details = {"type": wish.command.type, "parameters": wish.command.parameters, "command": number, "sms": wish.sms}
-            await actor.note(
-                connection, "command.queued", account_id=device.account_id, subject=f"device {device.id}", details=details
-            )
-            numbers.append(number)
-    return (await commands_of(shared.server.database, actor.viewer, numbers))[::-1]
+    for device in devices:
+        new = NewCommand(
+            device.id, wish.command.type, wish.command.parameters, lasts, wish.sms, wish.when_slow,
+            user_id=actor.viewer.user_id, saved_id=wish.saved_id,
+        )  # fmt: skip
+        number = await store.add(connection, new, now)
+        if number is None:
+            advice = "Wait until some of them are answered, or withdraw them."
+            raise Problem(409, f"{store.MOST_WAITING} commands wait for {device.name} already", advice)
+        details = {"type": wish.command.type, "parameters": wish.command.parameters, "command": number, "sms": wish.sms}
+        await actor.note(
+            connection, "command.queued", account_id=device.account_id, subject=f"device {device.id}", details=details
+        )
+        numbers.append(number)
+    return (await sql.rows_on(connection, "commands", CommandRow, **_only(numbers), **actor.viewer.scope))[::-1]
+
+
+def check_devices(shared: State, devices: Sequence[DeviceRow], wish: Wish) -> None:
+    """Raises Problem 400 when one of them can't be told so."""
+    for device in devices:
+        _check_device(shared, device, wish)
 
 
 def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:
@@ -293,7 +303,9 @@ def _check_device(shared: State, device: DeviceRow, wish: Wish) -> None:
 
 
 async def withdraw(shared: State, actor: Actor, row: CommandRow) -> None:
-    """Raises Problem 409 when it has left already."""
+    """What was withdrawn, or has expired, will not be sent anyway. Raises Problem 409 when it has left already."""
+    if row.state in ("withdrawn", "expired"):
+        return
     with shared.server.downlink.held(row.id) as here:
         async with shared.server.database.pool.connection(timeout=sql.WAIT_S) as connection:
             if not here or not await store.withdraw(connection, row.id):

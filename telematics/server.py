@@ -262,8 +262,8 @@ class Server:
 
     def protocol_of(self, device: Device) -> str:
         """The protocol it reports by; empty: it never did."""
-        found = self.state.latest_many([device.slot])
-        return found[0].protocol if found else ""
+        ((name,),) = self.state.columns(("protocol",), [device.slot])
+        return str(name)
 
     def _slow(self, device: Device) -> bool:
         """Whether its engine may be stopped: it is slow by a fresh fix, or it stands, as far as anybody knows, and is there."""

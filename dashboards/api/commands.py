@@ -21,6 +21,7 @@ from dashboards.api import answers
 from dashboards.api.devices import device_of, devices_of
 from dashboards.api.parameters import LARGEST_ID, LARGEST_POSITION_ID, Attributes, Body, Id, Name, Paged, PathId
 from dashboards.audited import Author
+from dashboards.idempotency import OnceIfNamed
 from dashboards.identity import Viewer
 from dashboards.orders import CommandOut, CommandRow, SavedOut, SavedRow, TypeOut, Wish, from_command, from_saved, from_type
 from dashboards.problems import Problem, not_found
@@ -126,18 +127,28 @@ async def send(
     sending: Sending,
     author: Author,
     shared: Shared,
+    once: OnceIfNamed,
     group_id: Annotated[int | None, Query(alias="groupId", ge=1, le=LARGEST_ID)] = None,
 ) -> Response:
     """Tell a device, or with `groupId` each device of a group and of those within it (then the answer is a list). A command to
-    stop the engine waits until the vehicle is slow unless whenSlow is false."""
+    stop the engine waits until the vehicle is slow unless whenSlow is false. With an Idempotency-Key it is done once, however
+    often it is asked for."""
     orders.check_right(author.viewer, saved=bool(sending.id))
     wish = await _wish(shared, author.viewer, sending)
-    rows = await orders.send(shared, author, await _devices(shared, author.viewer, sending, group_id), wish)
-    shapes = [from_command(row) for row in rows]
-    answer = answers.json(shapes if group_id is not None else shapes[0])
+    devices = await _devices(shared, author.viewer, sending, group_id)
+    orders.check_devices(shared, devices, wish)
     reach = shared.server.intake.reach
-    if any(wish.sms or wish.when_slow or not reach.takes_commands(row.device_id) for row in rows):
-        answer.status_code = 202
+    at_once = not (wish.sms or wish.when_slow) and all(reach.takes_commands(device.id) for device in devices)
+    status = 200 if at_once else 202
+    pool = shared.server.database.pool
+    async with pool.connection(timeout=sql.WAIT_S) if once is None else once.transaction() as connection:
+        rows = await orders.send(shared, connection, author, devices, wish)
+        told = [from_command(row) for row in rows]
+        value = told if group_id is not None else told[0]
+        if once is not None:
+            return await once.keep(connection, value, status)
+    answer = answers.json(value)
+    answer.status_code = status
     return answer
 
 

@@ -61,7 +61,20 @@ async def test_what_waits_can_be_withdrawn(world: World) -> None:
         first = await anna.delete(f"/api/commands/log/{number}")
         assert (first.status_code, first.json()["state"]) == (200, "withdrawn")
         second = await anna.delete(f"/api/commands/log/{number}")
-        assert (second.status_code, second.json()["title"]) == (409, "It has been sent already")
+        assert (second.status_code, second.json()["state"]) == (200, "withdrawn"), "as it was"
+
+
+async def test_a_command_with_a_key_is_queued_once(world: World) -> None:
+    tracker = await world.tracker()
+    async with world.signed_in("anna") as anna:
+        body, headers = {"deviceId": tracker.id, **HELLO}, {"Idempotency-Key": f"hello-{tracker.id}"}
+        first = await anna.post("/api/commands/send", json=body, headers=headers)
+        again = await anna.post("/api/commands/send", json=body, headers=headers)
+        assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (202, 202, "true")
+        assert first.json() == again.json()
+        other = await anna.post("/api/commands/send", json={**body, "lastsHours": 1}, headers=headers)
+        assert other.status_code == 422
+        assert len(await log(anna, tracker)) == 1
 
 
 async def test_saved_commands_are_kept_changed_and_sent(world: World) -> None:
