@@ -585,22 +585,3 @@ def test_laws() -> None:
         b"(7000498217,1,001,P35,1)", b"\r\n", message(0x0001, "0102810500"), message(0x7777, "7e7d7e"),
     ]  # fmt: skip
     laws.hold(CODEC, messages)
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        pytest.param(["01040000271030011f31010c", "0104ffffffff30010031010c"], id="the same items"),
-        pytest.param(["01040000271030011f", "3101010104000003e8", "d4015a310107300104"], id="others in the same length"),
-        pytest.param(["d401ff30011f", "d4015a30011f", "d401ff30011e"], id="one of them charges"),
-        pytest.param(["30011f310203", "30011f31010c", "30011f3101"], id="an item that is cut short"),
-        pytest.param(["30011f300105", "300107300108"], id="one item twice"),
-        pytest.param(["30011f0202007d", "30011f61020500"], id="an item that is no number"),
-        pytest.param(["30011f31010c01040000271061020500ffff"[:36]] * 2, id="eighteen bytes"),
-        pytest.param(["", "30", "30011f00"], id="nothing, and bytes that are too few"),
-    ],
-)
-def test_many_positions_are_read_as_each_by_itself(items: list[str]) -> None:
-    frames = [Frame("location", bytes.fromhex(place(items=items[number % len(items)]))) for number in range(60)]
-    together = [laws.rounded(row) for row in CODEC.decode(frames).columns.rows()]
-    assert together == [laws.rounded(CODEC.decode([frame]).columns.row(0)) for frame in frames]

@@ -1,9 +1,10 @@
-"""JT/T 808 as trackers send it that keep to the standard less strictly."""
+"""JT/T 808 as trackers send it that keep to the standard less strictly, and many positions read at once."""
 
 from __future__ import annotations
 
 import pytest
 
+from protocols import Frame
 from protocols.jt808 import CODEC
 from protocols.jt808.wire import escaped, unescaped
 from tests.protocols import laws
@@ -46,3 +47,22 @@ def test_a_batch_that_is_longer_than_the_standard_allows_is_not_taken_for_encryp
 def test_the_versions_bit_counts_only_where_the_length_leaves_room_for_one() -> None:
     [row] = laws.rows(CODEC, message(0x0200, place(), properties=0x4000))
     assert row == PLACED | {"attributes": STATUS}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param(["01040000271030011f31010c", "0104ffffffff30010031010c"], id="the same items"),
+        pytest.param(["01040000271030011f", "3101010104000003e8", "d4015a310107300104"], id="others in the same length"),
+        pytest.param(["d401ff30011f", "d4015a30011f", "d401ff30011e"], id="one of them charges"),
+        pytest.param(["30011f310203", "30011f31010c", "30011f3101"], id="an item that is cut short"),
+        pytest.param(["30011f300105", "300107300108"], id="one item twice"),
+        pytest.param(["30011f0202007d", "30011f61020500"], id="an item that is no number"),
+        pytest.param(["30011f31010c01040000271061020500ffff"[:36]] * 2, id="eighteen bytes"),
+        pytest.param(["", "30", "30011f00"], id="nothing, and bytes that are too few"),
+    ],
+)
+def test_many_positions_are_read_as_each_by_itself(items: list[str]) -> None:
+    frames = [Frame("location", bytes.fromhex(place(items=items[number % len(items)]))) for number in range(60)]
+    together = [laws.rounded(row) for row in CODEC.decode(frames).columns.rows()]
+    assert together == [laws.rounded(CODEC.decode([frame]).columns.row(0)) for frame in frames]
