@@ -182,12 +182,20 @@ async def test_a_second_writer_is_refused(database: Database, monkeypatch: pytes
         pass
 
 
+async def settled(database: Database) -> None:
+    """A connection that the pool is still making commits, too: the cut is meant for the writer's."""
+    async with asyncio.timeout(10):
+        while (stats := database.pool.get_stats())["pool_size"] != stats["pool_available"]:  # noqa: ASYNC110 # the pool tells nobody
+            await asyncio.sleep(0.02)
+
+
 async def test_the_answer_to_a_commit_is_lost(database: Database, settings: Settings) -> None:
     (device,) = await add_devices(database, 1)
     with Proxy(database.url) as proxy:
         async with open_database(settings.model_copy(update={"database_url": proxy.url})) as far, Writer(far) as writer:
             rows = make_rows(device, [0, 60], first_id=1, late=[False, True], latitude=43, longitude=[76, 76.01])
             batch = Batch(rows, [event(device)], [LETTER])
+            await settled(far)
             proxy.cut_after_commit = True
             with pytest.raises(StoreBusy):
                 await writer.commit(batch)
